@@ -1,0 +1,138 @@
+"""Which files there are to index, and what is known of each: documents and manifests."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from index.dates import zone
+from index.errors import FilrougeError, InvalidManifest, UnreadableDocument
+
+MANIFEST = "manifest.toml"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a document and does not stand in it; None is unknown."""
+
+    lang: str | None = None
+    tz: str = "UTC"
+    day: date | None = None
+    """The day of the topmost timed entry."""
+    title: str = ""
+    """The title of the page: of its untimed lead, since timed entries have their own."""
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file to read. `source` is its public name, under which its entries are stored."""
+
+    path: Path
+    source: str
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A document, or a part of one, that could not be indexed, and why."""
+
+    source: str
+    reason: str
+
+
+def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
+    """Every document below `paths`, in a stable order; what is wrong with a path comes as a `Failure` in its place.
+
+    A folder stands for all files below it, hidden ones and manifests apart; a folder that has a `manifest.toml` is described
+    by it. `given` holds for what no manifest says. The public name of a file is its path from the folder above what was
+    named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
+    """
+    for path in paths:
+        try:
+            if path.is_dir():
+                empty = True
+                for found in _in_folder(path, given):
+                    empty = False
+                    yield found
+                if empty:
+                    raise UnreadableDocument("the folder holds no documents")
+            elif path.is_file():
+                yield _document(path, path, _manifest(path.parent), given)
+            else:
+                raise UnreadableDocument("no such file or folder")
+        except FilrougeError as error:
+            yield Failure(str(path), str(error))
+        except OSError as error:
+            yield Failure(str(path), f"cannot be read: {error.strerror or error}")
+
+
+def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
+    for name_of_folder, folders, files in os.walk(root):
+        folder = Path(name_of_folder)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        manifest = _manifest(folder)
+        for name in sorted(set(manifest) - set(files)):
+            yield Failure(_source(folder / name, root), f"{MANIFEST} names it, and it is not there")
+        for name in sorted(files):
+            if not name.startswith(".") and name != MANIFEST:
+                yield _document(folder / name, root, manifest, given)
+
+
+def _document(path: Path, root: Path, manifest: dict[str, dict[str, Any]], given: Facts) -> Document:
+    known = dict(manifest.get(path.name, {}))
+    source = known.pop("source", None) or _source(path, root)
+    known["day"] = known.pop("date", given.day)
+    return Document(path, source, replace(given, **known))
+
+
+def _source(path: Path, root: Path) -> str:
+    top = root.resolve()
+    below = path.relative_to(root).as_posix() if path != root else ""
+    parent = top.parent.name if path == root else top.name
+    return "/".join(part for part in (parent, below or top.name) if part)
+
+
+_KEYS: dict[str, type] = {"file": str, "source": str, "title": str, "lang": str, "tz": str, "date": date, "url": str}
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the folder's manifest says, by file name; empty when it has none."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
+    unknown = set(content) - {"document"}
+    if unknown:
+        raise InvalidManifest(f"{MANIFEST} has the unknown key '{min(unknown)}'; it holds [[document]] tables only")
+    found: dict[str, dict[str, Any]] = {}
+    documents = content.get("document", [])
+    if not isinstance(documents, list) or not all(isinstance(table, dict) for table in documents):
+        raise InvalidManifest(f"{MANIFEST}: write each document as [[document]]")
+    for number, table in enumerate(documents, start=1):
+        name = _checked(table, f"{MANIFEST}, document {number}").pop("file")
+        if name in found:
+            raise InvalidManifest(f"{MANIFEST} describes '{name}' twice")
+        found[name] = {key: value for key, value in table.items() if key != "file"}
+    return found
+
+
+def _checked(table: dict[str, Any], where: str) -> dict[str, Any]:
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise InvalidManifest(f"{where} has the unknown key '{key}'; known are {', '.join(_KEYS)}")
+        # A TOML date-time is a date to Python; here it would hide a time of day.
+        if type(value) is not _KEYS[key]:
+            raise InvalidManifest(f"{where}: {key} = {value!r} is not a {_KEYS[key].__name__}")
+    name = table.get("file", "")
+    if not name or "/" in name or "\\" in name or name in {".", ".."}:
+        raise InvalidManifest(f"{where}: file = {name!r} is not the name of a file in this folder")
+    if "tz" in table:
+        zone(table["tz"])
+    return dict(table)

@@ -1,0 +1,100 @@
+"""JSON Lines, one entry a line, plain or gzipped: the BEIR corpus layout and its like.
+
+| key | meaning |
+|---|---|
+| `_id` or `id` | the entry's key; needed |
+| `text` | needed |
+| `title`, `url` | text |
+| `lang` | ISO 639 code; found out when absent |
+| `date` or `published` | ISO 8601 date or time; in the document's zone when it has no offset |
+
+Other keys are left alone.
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from index import dates
+from index.documents import Document, Failure
+from index.errors import FilrougeError, UnreadableDocument
+from index.language import entry_language
+from index.records import Entry, Precision
+
+
+def read(document: Document) -> Iterator[Entry | Failure]:
+    """The entries of a JSON Lines file; a line that gives none comes as a `Failure` with its number."""
+    seen: set[str] = set()
+    try:
+        with _open(document) as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    entry = _entry(document, line)
+                    if entry.key in seen:
+                        raise UnreadableDocument(f"the id '{entry.key}' was used before")
+                except FilrougeError as error:
+                    yield Failure(f"{document.source}, line {number}", str(error))
+                else:
+                    seen.add(entry.key)
+                    yield entry
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableDocument(f"cannot be read to its end: {error}") from error
+
+
+def _open(document: Document) -> gzip.GzipFile | BinaryIO:
+    return gzip.open(document.path, "rb") if document.path.suffix == ".gz" else document.path.open("rb")
+
+
+def _entry(document: Document, line: bytes) -> Entry:
+    try:
+        fields: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableDocument(f"is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise UnreadableDocument("is not a JSON object")
+    name = "_id" if "_id" in fields else "id"
+    if type(fields.get(name)) is int:
+        fields[name] = str(fields[name])
+    key = _text(fields, name)
+    if not key:
+        raise UnreadableDocument("has no '_id'")
+    text = _text(fields, "text")
+    title = _text(fields, "title")
+    if not text.strip():
+        title, text = "", title
+    if not text.strip():
+        raise UnreadableDocument(f"the entry '{key}' has no text")
+    published, precision = _published(document, fields)
+    return Entry(
+        source=document.source,
+        key=key,
+        title=title,
+        text=text,
+        lang=_text(fields, "lang") or document.facts.lang or entry_language(f"{title}\n{text}"),
+        published=published,
+        precision=precision,
+        url=_text(fields, "url") or document.facts.url,
+    )
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UnreadableDocument(f"'{name}' is {type(value).__name__}, not text")
+    # JSON can spell half a character; no store can keep one.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _published(document: Document, fields: dict[str, Any]) -> tuple[datetime | None, Precision | None]:
+    written = _text(fields, "published") or _text(fields, "date")
+    if not written:
+        return None, None
+    found = dates.moment(written, dates.zone(document.facts.tz))
+    return found, "day" if len(written.strip()) <= len("2023-05-23") else "second"
