@@ -1,0 +1,190 @@
+"""The promise of a search engine over passages, and its exact implementation, which every other must agree with.
+
+An engine is written by one thread at a time; its views are read by any number.
+"""
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from embed.encoder import Vectors
+from index.records import Ids, Ranking
+
+K1, B = 1.2, 0.75
+"""BM25's saturation and length normalisation, as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009)."""
+
+
+class VectorView(Protocol):
+    """What a `VectorEngine` held at one generation; it never changes."""
+
+    @property
+    def generation(self) -> int:
+        """The commit that it shows."""
+        ...
+
+    def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
+        """The `k` passages with the greatest cosine to `vector`, of length 1; of `among` alone (ascending) when given."""
+        ...
+
+
+class VectorEngine(Protocol):
+    """Finds passages by their vectors. What was added and removed shows in the views taken after the next `commit`."""
+
+    @property
+    def generation(self) -> int:
+        """The last commit; -1 when there was none."""
+        ...
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Take in passages; `vectors` are rows of length 1, one for each id. An id is added once."""
+        ...
+
+    def remove(self, ids: Ids) -> None:
+        """Forget passages; ids that are not known are passed over."""
+        ...
+
+    def commit(self, generation: int) -> None:
+        """Make what was added and removed visible, as `generation`."""
+        ...
+
+    def view(self) -> VectorView:
+        """What is visible now."""
+        ...
+
+
+class TermView(Protocol):
+    """What a `TermEngine` held at one generation; it never changes."""
+
+    @property
+    def generation(self) -> int:
+        """The commit that it shows."""
+        ...
+
+    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
+        """The `k` passages with the greatest BM25 score that hold any of `terms`; of `among` alone (ascending) when given."""
+        ...
+
+
+class TermEngine(Protocol):
+    """Finds passages by their terms. What was added and removed shows in the views taken after the next `commit`."""
+
+    @property
+    def generation(self) -> int:
+        """The last commit; -1 when there was none."""
+        ...
+
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """Take in passages with their terms, repeated as often as they occur. An id that is there is replaced."""
+        ...
+
+    def remove(self, ids: Ids) -> None:
+        """Forget passages; ids that are not known are passed over."""
+        ...
+
+    def commit(self, generation: int) -> None:
+        """Make what was added and removed visible, as `generation`."""
+        ...
+
+    def view(self) -> TermView:
+        """What is visible now."""
+        ...
+
+
+class ExactVectors:
+    """Cosine by one matrix product, in NumPy.
+
+    >>> engine = ExactVectors(2)
+    >>> engine.add(np.array([7, 8]), np.array([[1, 0], [0, 1]], dtype=np.float32))
+    >>> engine.commit(1)
+    >>> engine.view().nearest(np.array([0.6, 0.8], dtype=np.float32), k=1)
+    Ranking([(8, 0.8)])
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self._ids = np.zeros(0, dtype=np.int64)
+        self._vectors = np.zeros((0, dimension), dtype=np.float32)
+        self.generation = -1
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """See `VectorEngine.add`."""
+        self._ids = np.concatenate([self._ids, ids])
+        self._vectors = np.concatenate([self._vectors, vectors])
+
+    def remove(self, ids: Ids) -> None:
+        """See `VectorEngine.remove`."""
+        kept = ~np.isin(self._ids, ids)
+        self._ids, self._vectors = self._ids[kept], self._vectors[kept]
+
+    def commit(self, generation: int) -> None:
+        """See `VectorEngine.commit`."""
+        self.generation = generation
+
+    def view(self) -> "ExactVectors":
+        """A copy: its arrays are never written to again."""
+        return copy.copy(self)
+
+    def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
+        """See `VectorView.nearest`."""
+        scores = self._vectors @ vector
+        if among is None:
+            return Ranking.best(self._ids, scores, k)
+        kept = np.isin(self._ids, among)
+        return Ranking.best(self._ids[kept], scores[kept], k)
+
+
+class ExactTerms:
+    """BM25 by the book: the sum over the question's terms of
+
+        ln(1 + (N - n + 0.5) / (n + 0.5)) * f (K1 + 1) / (f + K1 (1 - B + B l / L))
+
+    for N passages, n of them with the term, f times in this one, which has l terms where the mean is L.
+
+    >>> engine = ExactTerms()
+    >>> engine.add([(1, ["kremlin", "drone"]), (2, ["drone", "drone"]), (3, ["kremlin"])])
+    >>> engine.commit(1)
+    >>> engine.view().matching(["drone"], k=5)
+    Ranking([(2, 0.6118), (1, 0.4345)])
+    """
+
+    def __init__(self) -> None:
+        self._terms: dict[int, Counter[str]] = {}
+        self.generation = -1
+
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """See `TermEngine.add`."""
+        self._terms.update((i, Counter(terms)) for i, terms in passages)
+
+    def remove(self, ids: Ids) -> None:
+        """See `TermEngine.remove`."""
+        for i in ids.tolist():
+            self._terms.pop(i, None)
+
+    def commit(self, generation: int) -> None:
+        """See `TermEngine.commit`."""
+        self.generation = generation
+
+    def view(self) -> "ExactTerms":
+        """A copy of what is there now."""
+        view = copy.copy(self)
+        view._terms = dict(self._terms)
+        return view
+
+    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
+        """See `TermView.matching`."""
+        total = len(self._terms)
+        mean = sum(c.total() for c in self._terms.values()) / total if total else 1.0
+        scores: dict[int, float] = {}
+        for term in dict.fromkeys(terms):
+            holders = {i: c for i, c in self._terms.items() if term in c}
+            weight = math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
+            for i, counter in holders.items():
+                frequency = counter[term]
+                norm = K1 * (1 - B + B * counter.total() / mean)
+                scores[i] = scores.get(i, 0.0) + weight * frequency * (K1 + 1) / (frequency + norm)
+        allowed = None if among is None else set(among.tolist())
+        ids = [i for i in scores if allowed is None or i in allowed]
+        return Ranking.best(np.array(ids, dtype=np.int64), np.array([scores[i] for i in ids], dtype=np.float32), k)

@@ -1,0 +1,202 @@
+"""BM25 over terms, with tantivy: a `TermEngine` on disk.
+
+Terms come ready made from `index.terms`, so tantivy only splits at spaces. The scores are those of `ExactTerms`, but for two
+roundings of tantivy's: lengths above 40 terms are kept in steps (of up to an eighth), and removed passages count in the
+statistics until their segment is merged or, when they are many, the index is made anew.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+
+from index.records import Ids, Ranking
+
+LAYOUT = 1
+"""Raised when the schema or `index.terms` changes, so that an older index is made anew."""
+_STAMP = "filrouge.json"
+_MEMORY = 64 * 1024 * 1024
+_FEW = 4096
+"""Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
+
+
+class CacheUnusable(Exception):
+    """The folder does not hold what was expected; everything in it can be made again from the store."""
+
+
+def _schema() -> tantivy.Schema:
+    return (
+        tantivy.SchemaBuilder()
+        .add_unsigned_field("id", indexed=True, fast=True)
+        .add_text_field("terms", tokenizer_name="terms", index_option="freq")
+        .build()
+    )
+
+
+class TantivyTerms:
+    """A `TermEngine` in a folder of its own. Opening raises `CacheUnusable` unless `create` made it for the same `owner`.
+
+    The generation is in a stamp beside tantivy's files, together with tantivy's own number of the commit: when the two
+    disagree, the process ended between the commit and the stamp, and the stamp's older generation is the safe one to catch
+    up from, because adding replaces and removing passes over.
+    """
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._schema = _schema()
+        self._writer: tantivy.IndexWriter | None = None
+        stamp = self._stamp()
+        try:
+            self._index = tantivy.Index.open(str(folder))
+            self._index.register_tokenizer("terms", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+            self._index.reload()
+        except ValueError as error:
+            raise CacheUnusable(str(error)) from error
+        self.generation = int(stamp["generation"])
+        self._removed = int(stamp["removed"])
+
+    @classmethod
+    def create(cls, folder: Path, owner: str) -> "TantivyTerms":
+        """Make an empty index in `folder`, whatever was there before."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Made beside its place: a half-made folder must not look like an index.
+        fresh = Path(tempfile.mkdtemp(prefix=".lexical-", dir=folder.parent))
+        try:
+            tantivy.Index(_schema(), str(fresh))
+            _write_stamp(fresh, owner, -1, 0)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return cls(folder, owner)
+
+    def _stamp(self) -> dict[str, Any]:
+        try:
+            stamp: dict[str, Any] = json.loads((self._folder / _STAMP).read_text(encoding="utf-8"))
+            if (stamp["layout"], stamp["owner"]) != (LAYOUT, self._owner):
+                raise CacheUnusable("made by another release or for another index")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CacheUnusable(str(error)) from error
+        return stamp
+
+    def refresh(self) -> None:
+        """See what another process has committed."""
+        stamp = self._stamp()
+        if stamp["commit"] != _commit_number(self._folder):
+            return  # it is at work: what is open stays good
+        self._index.reload()
+        self.generation = int(stamp["generation"])
+
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """See `TermEngine.add`."""
+        writer = self._writing()
+        for i, terms in passages:
+            writer.delete_documents_by_term("id", i)
+            document = tantivy.Document()
+            document.add_unsigned("id", i)
+            document.add_text("terms", " ".join(terms))
+            writer.add_document(document)
+
+    def remove(self, ids: Ids) -> None:
+        """See `TermEngine.remove`."""
+        if len(ids):
+            writer = self._writing()
+            for i in ids.tolist():
+                writer.delete_documents_by_term("id", i)
+            self._removed += len(ids)
+
+    def commit(self, generation: int) -> None:
+        """See `TermEngine.commit`. What was committed survives the end of the process, but is a cache all the same."""
+        if self._writer is not None:
+            self._writer.commit()
+            # It owns threads and a lock: a command that has ended must leave neither.
+            self._writer.wait_merging_threads()
+            self._writer = None
+        _write_stamp(self._folder, self._owner, generation, self._removed)
+        self._index.reload()
+        self.generation = generation
+
+    def _writing(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            self._writer = self._index.writer(_MEMORY, num_threads=1)
+        return self._writer
+
+    @property
+    def stale(self) -> bool:
+        """Whether so many passages were removed that making the index anew gives better statistics."""
+        return self._removed > 1000 and self._removed > self._index.searcher().num_docs // 4
+
+    def view(self) -> "TantivyView":
+        """See `TermEngine.view`."""
+        return TantivyView(self.generation, self._schema, self._index.searcher())
+
+
+@dataclass(frozen=True)
+class TantivyView:
+    """A `TermView`; see `index.engine`."""
+
+    generation: int
+    schema: tantivy.Schema
+    searcher: tantivy.Searcher
+
+    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
+        """See `TermView.matching`."""
+        total = self.searcher.num_docs
+        if not terms or k < 1 or total == 0 or (among is not None and len(among) == 0):
+            return Ranking.empty()
+        # Built from terms, never parsed: a question is not query syntax.
+        query = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Should, tantivy.Query.term_query(self.schema, "terms", term, "freq"))
+                for term in dict.fromkeys(terms)
+            ]
+        )
+        if among is None:
+            return self._search(query, min(k, total))
+        if len(among) <= _FEW:
+            allowed = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self.schema, "id", among.tolist()), 0.0)
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, allowed)])
+            return self._search(query, min(k, total))
+        depth = k
+        while True:
+            depth = min(depth * max(2, total // len(among) + 1), total)
+            found = self._search(query, depth)
+            kept = np.isin(found.ids, among)
+            if kept.sum() >= k or len(found) < depth or depth == total:
+                return Ranking(found.ids[kept][:k], found.scores[kept][:k])
+
+    def _search(self, query: tantivy.Query, k: int) -> Ranking:
+        hits = self.searcher.search(query, k, count=False).hits
+        ids = self.searcher.fast_field_values("id", [address for _, address in hits])
+        return Ranking.best(np.array(ids, dtype=np.int64), np.array([score for score, _ in hits], dtype=np.float32))
+
+
+def _commit_number(folder: Path) -> int:
+    """Tantivy's own number of its last commit."""
+    return int(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["opstamp"])
+
+
+def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> None:
+    stamp = {
+        "layout": LAYOUT,
+        "owner": owner,
+        "generation": generation,
+        "removed": removed,
+        "commit": _commit_number(folder),
+    }
+    handle, name = tempfile.mkstemp(prefix=".stamp-", dir=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(stamp, file)
+        Path(name).replace(folder / _STAMP)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,186 @@
+"""An open index: the store, and engines kept in step with it.
+
+The store says what is true; the engines are caches of one generation each. A snapshot is what both engines showed at one
+generation, and never changes; `Reader.snapshot` gives the newest there is.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embed import ModelCard
+from index import lock
+from index.engine import TermView, VectorView
+from index.errors import IndexBusy, StorageError
+from index.lexical import CacheUnusable, TantivyTerms
+from index.records import Ids, Window
+from index.store import Store
+from index.terms import passage_terms
+from index.vectors import FaissVectors
+
+log = logging.getLogger("filrouge.index")
+_REMEMBERED_FILTERS = 32
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which passages are asked for; None is no restriction. `source` is a source's whole name."""
+
+    window: Window = field(default_factory=Window)
+    lang: str | None = None
+    source: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+@dataclass
+class Snapshot:
+    """One generation, as both engines show it."""
+
+    generation: int
+    card: ModelCard
+    vectors: VectorView
+    terms: TermView
+    store: Store
+    _allowed: OrderedDict[Filters, Ids] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def allowed(self, filters: Filters) -> Ids | None:
+        """The ids that pass `filters`, ascending; None when all do. The last few are remembered: a session repeats its own."""
+        if not filters:
+            return None
+        with self._lock:
+            if filters in self._allowed:
+                self._allowed.move_to_end(filters)
+                return self._allowed[filters]
+        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source)
+        with self._lock:
+            self._allowed[filters] = ids
+            while len(self._allowed) > _REMEMBERED_FILTERS:
+                self._allowed.popitem(last=False)
+        return ids
+
+
+class Reader:
+    """The index in `folder`, open for reading. Safe for several threads.
+
+    Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
+    is none, and `ModelMismatch` unless it was built with the model of `card`.
+    """
+
+    def __init__(self, folder: Path, card: ModelCard, writing: bool = False) -> None:
+        self.folder = folder
+        self.store = Store.open(folder)
+        try:
+            self.store.require(card)
+            self._card = card
+            self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
+            self._writing = writing
+            self._refreshing = threading.Lock()
+            self._terms: TantivyTerms | None = None
+            self._vectors = FaissVectors.load(folder / "cache", self._owner, card.dimension, upto=self.store.generation())
+            self._snapshot = self._refreshed(self.store.generation())
+        except BaseException:
+            self.store.close()
+            raise
+
+    def close(self) -> None:
+        """Give the store's connections back."""
+        self.store.close()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def snapshot(self) -> Snapshot:
+        """The newest generation that the engines can show: the store's own, or an older one while a writer is at work."""
+        newest = self.store.generation()
+        # One thread brings the engines up; the others go on with what there is.
+        if newest != self._snapshot.generation and self._refreshing.acquire(blocking=False):
+            try:
+                self._snapshot = self._refreshed(newest)
+            finally:
+                self._refreshing.release()
+        return self._snapshot
+
+    def _refreshed(self, newest: int) -> Snapshot:
+        self.store.require(self._card)
+        terms = self._terms_upto(newest)
+        if self._vectors.generation < terms.generation:
+            self._feed_vectors(terms.generation)
+        return Snapshot(self._vectors.generation, self._card, self._vectors.view(), terms.view(), self.store)
+
+    def _terms_upto(self, newest: int) -> TantivyTerms:
+        """The term engine at `newest`; older while another process holds the lock."""
+        if self._terms is None:
+            self._terms = self._opened_terms()
+        elif not self._writing:
+            self._terms.refresh()
+        if self._terms is not None and self._terms.generation == newest:
+            return self._terms
+        if self._writing:
+            return self._fed_terms(newest)
+        try:
+            with lock.writing(self.folder):
+                # What was read before the lock may be old.
+                self._terms = self._opened_terms()
+                return self._fed_terms(self.store.generation())
+        except IndexBusy:
+            if self._terms is None:
+                raise IndexBusy(
+                    f"the index {self.folder} is being built by another process; try again when it has ended"
+                ) from None
+            return self._terms
+
+    def _opened_terms(self) -> TantivyTerms | None:
+        try:
+            return TantivyTerms(self._terms_folder, self.store.identity())
+        except CacheUnusable:
+            return None
+
+    @property
+    def _terms_folder(self) -> Path:
+        return self.folder / "cache" / "lexical"
+
+    def _fed_terms(self, upto: int) -> TantivyTerms:
+        """The term engine at `upto`, under the lock."""
+        try:
+            if self._terms is None or self._terms.stale or self._terms.generation > upto:
+                self._terms = TantivyTerms.create(self._terms_folder, self.store.identity())
+            terms = self._terms
+            after = terms.generation
+            terms.remove(self.store.died(after, upto))
+            for batch in self.store.born(after, upto):
+                # The title belongs to the entry, so every passage of it can be found by it.
+                terms.add([(p.id, passage_terms(f"{p.title}\n{p.text}", p.lang)) for p in batch])
+            terms.commit(upto)
+        except (OSError, ValueError) as error:
+            # tantivy tells of a full disk with a ValueError. What it holds now is not known.
+            self._terms = None
+            raise StorageError(
+                f"cannot write the search cache of {self.folder}: {error}; every entry is safe: free some space and try again"
+            ) from error
+        return terms
+
+    def _feed_vectors(self, upto: int) -> None:
+        before = len(self._vectors)
+        self._vectors.remove(self.store.died(self._vectors.generation, upto))
+        fed = 0
+        for ids, vectors in self.store.born_vectors(self._vectors.generation, upto):
+            self._vectors.add(ids, vectors)
+            fed += len(ids)
+        self._vectors.commit(upto)
+        if self._writing and fed > max(1000, before // 10):
+            self._save_vectors()
+
+    def _save_vectors(self) -> None:
+        try:
+            self._vectors.save(self.folder / "cache", self._owner)
+        except OSError as error:
+            # A cache: without it the next process reads the vectors from the store.
+            log.warning("cannot write the vector cache of %s: %s", self.folder, error.strerror or error)

@@ -1,0 +1,600 @@
+"""SQLite: the only truth. Entries, their versions, passages, vectors, and the generation that is visible."""
+
+import contextlib
+import itertools
+import queue
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embed import ModelCard
+from embed.encoder import Vectors
+from index import dates, lock, migrations
+from index.errors import FilrougeError, ModelMismatch, NotAnIndex, NotFound, StorageError
+from index.records import Entry, Ids, Passage, Window
+
+FILE = "index.sqlite"
+_APPLICATION_ID = 0x46494C52  # "FILR"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH = 500
+"""Values bound to one statement; SQLite allows more, in builds that we do not choose."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document or live blog as a caller sees it: its name, and what of it is searchable now."""
+
+    name: str
+    entries: int
+    passages: int
+    languages: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class NewPassage:
+    """A passage about to be written: its span, and the hash under which its vector is kept."""
+
+    start: int
+    end: int
+    vector_hash: bytes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a source is read from, and the zone it is in."""
+
+    source: str
+    path: str
+    tz: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one commit writes. `entries` are new or edited, with their passages; `withdrawn` are ids of entries that are gone.
+
+    `origins` has the sources of the entries, where the store may not know them yet, and `vectors` those of their passages.
+    """
+
+    origins: Sequence[Origin] = ()
+    entries: Sequence[tuple[Entry, Sequence[NewPassage]]] = ()
+    withdrawn: Sequence[str] = ()
+    vectors: Mapping[bytes, Vectors] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.withdrawn)
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What an engine needs of a passage: its id, language, and the texts that it is found by."""
+
+    id: int
+    lang: str
+    title: str
+    text: str
+
+
+class Store:
+    """The database of one index folder. Safe for several threads; one writer at a time is the caller's duty (`index.lock`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._open: list[sqlite3.Connection] = []
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open an existing index. Raises `NotAnIndex` when there is none, or one that this release cannot read."""
+        if not (folder / FILE).is_file():
+            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
+        store = cls(folder)
+        try:
+            with store._reading() as db:
+                application = db.execute("PRAGMA application_id").fetchone()[0]
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+            if application != _APPLICATION_ID:
+                raise NotAnIndex(f"{folder / FILE} is not a filrouge index; choose another folder")
+            if version > len(migrations.STEPS):
+                raise NotAnIndex(f"{folder} was written by a newer filrouge (layout {version}); upgrade this one")
+            if version < len(migrations.STEPS):
+                store._migrate(version)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def create(cls, folder: Path, card: ModelCard) -> "Store":
+        """Open the index in `folder`, made first if the folder is missing or empty.
+
+        Raises `ModelMismatch` when it was built with another model, and `NotAnIndex` when the folder holds something else.
+        """
+        if (folder / FILE).is_file():
+            store = cls.open(folder)
+            try:
+                store.require(card)
+            except ModelMismatch:
+                store.close()
+                raise
+            return store
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(name.name != lock.FILE for name in folder.iterdir()):
+                raise NotAnIndex(f"{folder} is not empty and holds no index; choose another folder for --index")
+        except OSError as error:
+            raise StorageError(f"cannot make an index in {folder}: {error.strerror or error}") from error
+        store = cls(folder)
+        try:
+            with store.writing() as db:
+                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            store._migrate(0)
+            with store.writing() as db:
+                db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
+                db.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
+        except BaseException:
+            # Half an index would be refused ever after.
+            store.close()
+            cls.discard(folder)
+            raise
+        return store
+
+    @classmethod
+    def discard(cls, folder: Path) -> None:
+        """Delete the database of `folder`, so that it is no index any more."""
+        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give every connection back; the store must not be used afterwards."""
+        for db in self._open:
+            db.close()
+        self._open.clear()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # Connections
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with _storage_errors(self._path):
+            try:
+                db = self._idle.get_nowait()
+            except queue.Empty:
+                # A connection serves one thread at a time and may serve another next.
+                db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+                self._open.append(db)
+                db.execute("PRAGMA foreign_keys = ON")
+                db.execute("PRAGMA synchronous = FULL")
+            try:
+                yield db
+            finally:
+                self._idle.put(db)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is written, and on the disk, when the block ends; or nothing is."""
+        with self._reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            try:
+                db.execute("COMMIT")
+            except sqlite3.Error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _migrate(self, version: int) -> None:
+        with self._reading() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+        while version < len(migrations.STEPS):
+            with self.writing() as db:
+                # Another process may have been first.
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version < len(migrations.STEPS):
+                    migrations.STEPS[version](db)
+                    version += 1
+                    db.execute(f"PRAGMA user_version = {version}")
+
+    # What the index is
+
+    def card(self) -> ModelCard:
+        """The model that every vector of this index was made with."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'card'").fetchone()
+        if row is None:
+            raise NotAnIndex(f"{self._path.parent} was never finished; delete the folder and index again")
+        return ModelCard.from_json(row[0])
+
+    def identity(self) -> str:
+        """A name that no other index has; caches carry it, so that one is never taken for another's."""
+        with self._reading() as db:
+            return str(db.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()[0])
+
+    def require(self, card: ModelCard) -> None:
+        """Raise `ModelMismatch` unless vectors of `card` may be compared with those of this index."""
+        own = self.card()
+        if own.fingerprint != card.fingerprint:
+            which = f"the model '{own.name}'" if own.name != card.name else f"another build of the model '{own.name}'"
+            raise ModelMismatch(
+                f"the index {self._path.parent} was built with {which} ({own.dimension} dimensions, {own.revision}), not with "
+                f"'{card.name}' ({card.dimension} dimensions, {card.revision}): drop --model, or embed it anew with "
+                f"filrouge repair --index {self._path.parent} --model {card.name}"
+            )
+
+    def generation(self) -> int:
+        """The number of the newest commit; 0 is the empty index."""
+        with self._reading() as db:
+            return int(db.execute("SELECT max(number) FROM generations").fetchone()[0])
+
+    def counts(self, generation: int) -> tuple[int, int]:
+        """How many entries and passages a reader of `generation` sees."""
+        with self._reading() as db:
+            row = db.execute(
+                f"""SELECT (SELECT count(*) FROM versions v WHERE {_ALIVE.format("v")}),
+                           (SELECT count(*) FROM passages p WHERE {_ALIVE.format("p")})""",
+                {"generation": generation},
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def zone(self) -> str:
+        """The time zone that most sources are in; UTC when there is none."""
+        with self._reading() as db:
+            row = db.execute("SELECT tz FROM sources GROUP BY tz ORDER BY count(*) DESC, tz LIMIT 1").fetchone()
+        return str(row[0]) if row else "UTC"
+
+    def sources(self, generation: int) -> list[Source]:
+        """Every source with an entry in `generation`, by name."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT s.name, count(*), group_concat(DISTINCT v.lang), min(v.published), max(v.published), s.tz,
+                       sum((SELECT count(*) FROM passages p WHERE p.version_id = v.id AND {_ALIVE.format("p")}))
+                    FROM versions v JOIN entries e ON e.id = v.entry_id JOIN sources s ON s.id = e.source_id
+                    WHERE {_ALIVE.format("v")} GROUP BY s.id ORDER BY s.name""",
+                {"generation": generation},
+            ).fetchall()
+        return [
+            Source(name, entries, passages, tuple(sorted(langs.split(","))), _moment(first, tz), _moment(last, tz))
+            for name, entries, langs, first, last, tz, passages in rows
+        ]
+
+    # Reading
+
+    def current(self, source: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """The content hash of the newest version of each entry of `source` that is there, by key."""
+        found: dict[str, bytes] = {}
+        with self._reading() as db:
+            for some in _batches(keys):
+                rows = db.execute(
+                    f"""SELECT e.key, v.content_hash FROM sources s JOIN entries e ON e.source_id = s.id
+                        JOIN versions v ON v.entry_id = e.id AND v.died IS NULL
+                        WHERE s.name = ? AND e.key IN ({_marks(some)})""",
+                    (source, *some),
+                )
+                found.update(rows)
+        return found
+
+    def keys(self, source: str) -> dict[str, str]:
+        """The key of every entry of `source` that is there now -> its id."""
+        with self._reading() as db:
+            rows = db.execute(
+                """SELECT e.key, e.id FROM sources s JOIN entries e ON e.source_id = s.id
+                   JOIN versions v ON v.entry_id = e.id AND v.died IS NULL WHERE s.name = ?""",
+                (source,),
+            ).fetchall()
+        return dict(rows)
+
+    def origin(self, source: str) -> str | None:
+        """The file that `source` was last read from; None when the index does not have it."""
+        with self._reading() as db:
+            row = db.execute("SELECT origin FROM sources WHERE name = ?", (source,)).fetchone()
+        return str(row[0]) if row else None
+
+    def entry(self, entry_id: str, generation: int) -> Entry:
+        """The entry as it stood in `generation`. Raises `NotFound`."""
+        with self._reading() as db:
+            row = db.execute(
+                f"SELECT {_ENTRY} {_FROM_VERSIONS} WHERE e.id = :entry AND {_ALIVE.format('v')}",
+                {"entry": entry_id, "generation": generation},
+            ).fetchone()
+        if row is None:
+            raise NotFound(f"no entry '{entry_id}' in this index")
+        return _entry(row)
+
+    def passages_of(self, entry_id: str, generation: int) -> list[Passage]:
+        """The passages of an entry as it stood in `generation`, in the order of its text."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT p.id, p.start, p."end", {_ENTRY} {_FROM_PASSAGES}
+                    WHERE e.id = :entry AND {_ALIVE.format("p")} ORDER BY p.start""",
+                {"entry": entry_id, "generation": generation},
+            ).fetchall()
+        return [Passage(row[0], _entry(row[3:]), row[1], row[2]) for row in rows]
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        """The passages with these ids, of whatever generation."""
+        found: dict[int, Passage] = {}
+        with self._reading() as db:
+            for some in _batches(ids):
+                rows = db.execute(
+                    f"""SELECT p.id, p.start, p."end", {_ENTRY} {_FROM_PASSAGES} WHERE p.id IN ({_marks(some)})""", some
+                )
+                for row in rows:
+                    found[row[0]] = Passage(row[0], _entry(row[3:]), row[1], row[2])
+        return found
+
+    def entry_keys(self, ids: Sequence[int]) -> dict[int, str]:
+        """The key of the entry that each passage belongs to."""
+        found: dict[int, str] = {}
+        with self._reading() as db:
+            for some in _batches(ids):
+                rows = db.execute(f"SELECT p.id, e.key {_FROM_PASSAGES} WHERE p.id IN ({_marks(some)})", some)
+                found.update(rows)
+        return found
+
+    def allowed(self, generation: int, window: Window, lang: str | None = None, source: str | None = None) -> Ids:
+        """The ids, ascending, of the passages of `generation` within the window, in the language and of the source."""
+        where = [_ALIVE.format("p")]
+        values: dict[str, Any] = {"generation": generation}
+        if window.until is not None:
+            where.append("v.published < :until")
+            values["until"] = _micros(window.until)
+        if window.since is not None:
+            # The end of a day is the first moment after it, so it is compared with another bound than a known moment.
+            where.append("(v.ends > :since OR (v.ends = :since AND v.precision <> 'day'))")
+            values["since"] = _micros(window.since)
+        if lang is not None:
+            where.append("v.lang = :lang")
+            values["lang"] = lang
+        if source is not None:
+            where.append("s.name = :source")
+            values["source"] = source
+        tables = _FROM_PASSAGES if source is not None else "FROM passages p JOIN versions v ON v.id = p.version_id"
+        with self._reading() as db:
+            rows = db.execute(f"SELECT p.id {tables} WHERE {' AND '.join(where)}", values)
+            found = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+        found.sort()
+        return found
+
+    # What engines catch up with
+
+    def born(self, after: int, upto: int) -> Iterator[list[Indexed]]:
+        """The passages that are there in generation `upto` and were not in `after`, in batches, ids ascending."""
+        where = "p.born > :after AND p.born <= :upto AND (p.died IS NULL OR p.died > :upto)"
+        last = 0
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    f"""SELECT p.id, v.lang, v.title, v.text, p.start, p."end"
+                        FROM passages p JOIN versions v ON v.id = p.version_id
+                        WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 2000""",
+                    {"after": after, "upto": upto, "last": last},
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield [Indexed(i, lang, title, text[start:end]) for i, lang, title, text, start, end in rows]
+
+    def born_vectors(self, after: int, upto: int) -> Iterator[tuple[Ids, Vectors]]:
+        """The ids of the same passages with their vectors, in batches, ids ascending."""
+        where = "p.born > :after AND p.born <= :upto AND (p.died IS NULL OR p.died > :upto)"
+        card = self.card()
+        last = 0
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    f"""SELECT p.id, x.vector FROM passages p
+                        JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
+                        WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
+                    {"after": after, "upto": upto, "last": last, "model": card.fingerprint},
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            joined = b"".join(vector for _, vector in rows)
+            yield (
+                np.array([i for i, _ in rows], dtype=np.int64),
+                np.frombuffer(joined, dtype="<f4").reshape(len(rows), card.dimension),
+            )
+
+    def died(self, after: int, upto: int) -> Ids:
+        """The ids of the passages that were there in `after` and are not in `upto`, ascending."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT id FROM passages WHERE died > ? AND died <= ? AND born <= ? ORDER BY id", (after, upto, after)
+            )
+            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+
+    def known_vectors(self, hashes: Iterable[bytes], model: str) -> set[bytes]:
+        """Which of these texts have a vector of the model already."""
+        found: set[bytes] = set()
+        with self._reading() as db:
+            for some in _batches(list(hashes)):
+                rows = db.execute(f"SELECT hash FROM vectors WHERE model = ? AND hash IN ({_marks(some)})", (model, *some))
+                found.update(row[0] for row in rows)
+        return found
+
+    # Writing
+
+    def commit(self, changes: Changes, card: ModelCard) -> int:
+        """Write all of `changes` in one transaction and return the new generation; the moment it becomes visible."""
+        with self.writing() as db:
+            generation = _next_generation(db)
+            for origin in changes.origins:
+                db.execute(
+                    """INSERT INTO sources (name, origin, tz) VALUES (?, ?, ?)
+                       ON CONFLICT (name) DO UPDATE SET origin = excluded.origin, tz = excluded.tz""",
+                    (origin.source, origin.path, origin.tz),
+                )
+            for content_hash, vector in (changes.vectors or {}).items():
+                db.execute(
+                    "INSERT INTO vectors (model, hash, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    (card.fingerprint, content_hash, np.ascontiguousarray(vector, dtype="<f4").tobytes()),
+                )
+            for entry_id in changes.withdrawn:
+                _bury(db, entry_id, generation)
+            for entry, passages in changes.entries:
+                db.execute(
+                    """INSERT INTO entries SELECT ?, id, ? FROM sources WHERE name = ? ON CONFLICT DO NOTHING""",
+                    (entry.id, entry.key, entry.source),
+                )
+                _bury(db, entry.id, generation)
+                version = _insert_version(db, entry, generation)
+                _insert_passages(db, version, passages, generation)
+        return generation
+
+    def all_current(self) -> Iterator[tuple[int, Entry]]:
+        """Every version that is there now, with its number."""
+        last = 0
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    f"SELECT v.id, {_ENTRY} {_FROM_VERSIONS} WHERE v.died IS NULL AND v.id > ? ORDER BY v.id LIMIT 500",
+                    (last,),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            for row in rows:
+                yield row[0], _entry(row[1:])
+
+    def add_vectors(self, vectors: Mapping[bytes, Vectors], model: str) -> None:
+        """Keep vectors under the hashes of their texts; those that are there already stay."""
+        with self.writing() as db:
+            db.executemany(
+                "INSERT INTO vectors (model, hash, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [(model, key, np.ascontiguousarray(value, dtype="<f4").tobytes()) for key, value in vectors.items()],
+            )
+
+    def replace_passages(self, passages: Iterable[tuple[int, Sequence[NewPassage]]], card: ModelCard) -> int:
+        """Give versions other passages, made for another model, whose card becomes the index's own; one transaction."""
+        with self.writing() as db:
+            generation = _next_generation(db)
+            db.execute("UPDATE passages SET died = ? WHERE died IS NULL", (generation,))
+            for version, some in passages:
+                _insert_passages(db, version, some, generation)
+            db.execute("UPDATE meta SET value = ? WHERE key = 'card'", (card.to_json(),))
+        return generation
+
+
+_ALIVE = "{0}.born <= :generation AND ({0}.died IS NULL OR {0}.died > :generation)"
+_ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url"
+_FROM_VERSIONS = "FROM versions v JOIN entries e ON e.id = v.entry_id JOIN sources s ON s.id = e.source_id"
+_FROM_PASSAGES = (
+    "FROM passages p JOIN versions v ON v.id = p.version_id JOIN entries e ON e.id = v.entry_id "
+    "JOIN sources s ON s.id = e.source_id"
+)
+
+
+def _next_generation(db: sqlite3.Connection) -> int:
+    generation = int(db.execute("SELECT max(number) FROM generations").fetchone()[0]) + 1
+    db.execute("INSERT INTO generations VALUES (?, ?)", (generation, time.time_ns() // 1000))
+    return generation
+
+
+def _bury(db: sqlite3.Connection, entry_id: str, generation: int) -> None:
+    for (version,) in db.execute("SELECT id FROM versions WHERE entry_id = ? AND died IS NULL", (entry_id,)).fetchall():
+        db.execute("UPDATE versions SET died = ? WHERE id = ?", (generation, version))
+        db.execute("UPDATE passages SET died = ? WHERE version_id = ? AND died IS NULL", (generation, version))
+
+
+def _insert_version(db: sqlite3.Connection, entry: Entry, generation: int) -> int:
+    cursor = db.execute(
+        """INSERT INTO versions
+           (entry_id, title, text, lang, url, published, ends, tz, precision, clock, content_hash, born)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            entry.id,
+            entry.title,
+            entry.text,
+            entry.lang,
+            entry.url,
+            _micros(entry.published),
+            _micros(entry.ends),
+            dates.zone_name(entry.published.tzinfo) if entry.published else None,
+            entry.precision,
+            entry.clock.isoformat() if entry.clock else None,
+            entry.content_hash,
+            generation,
+        ),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _insert_passages(db: sqlite3.Connection, version: int, passages: Sequence[NewPassage], generation: int) -> None:
+    db.executemany(
+        'INSERT INTO passages (version_id, start, "end", vector_hash, born) VALUES (?, ?, ?, ?, ?)',
+        [(version, passage.start, passage.end, passage.vector_hash, generation) for passage in passages],
+    )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    source, key, title, text, lang, published, tz, precision, clock, url = row
+    return Entry(
+        source=source,
+        key=key,
+        title=title,
+        text=text,
+        lang=lang,
+        published=_moment(published, tz),
+        precision=precision,
+        clock=clock_time.fromisoformat(clock) if clock else None,
+        url=url,
+    )
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(micros: int | None, tz: str | None) -> datetime | None:
+    return None if micros is None else (_EPOCH + timedelta(microseconds=micros)).astimezone(dates.zone(tz or "UTC"))
+
+
+def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(values), _BATCH):
+        yield values[at : at + _BATCH]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+@contextlib.contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """SQLite's failures as ours, each with what to do about it."""
+    try:
+        yield
+    except FilrougeError:
+        raise
+    except sqlite3.Error as error:
+        text = str(error)
+        if "disk is full" in text or "disk I/O error" in text:
+            why = f"{text}; free some space and run the same command again: nothing of the unfinished step was kept"
+        elif "readonly" in text or "unable to open" in text:
+            why = f"{text}; check that the folder exists and may be written"
+        elif "not a database" in text or "malformed" in text:
+            raise NotAnIndex(f"{path} is damaged or not an index: {text}") from error
+        else:
+            why = text
+        raise StorageError(f"the index {path.parent}: {why}") from error

@@ -1,0 +1,184 @@
+"""Nearest vectors, exactly, with FAISS: a `VectorEngine` in memory, with a file that saves reading every vector from the store.
+
+Vectors lie in segments that never change, newest last; a segment that is not much larger than the one after it is merged
+with it, so that there are few and each vector is copied a logarithmic number of times. A view is the list of segments at
+its moment, which is why adding never disturbs a search.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from embed.encoder import Vectors
+from index.records import Ids, Ranking
+
+_FILE = re.compile(r"vectors-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)\.faiss")
+
+
+@dataclass(frozen=True)
+class _Segment:
+    ids: Ids
+    index: Any  # faiss.IndexFlatIP, in the order of the ids
+
+
+class FaissVectors:
+    """A `VectorEngine`; see `index.engine`."""
+
+    def __init__(self, dimension: int) -> None:
+        self.generation = -1
+        self._dimension = dimension
+        self._segments: list[_Segment] = []
+        self._dead = np.zeros(0, dtype=np.int64)
+        self._added: list[tuple[Ids, Vectors]] = []
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """See `VectorEngine.add`."""
+        if vectors.shape != (len(ids), self._dimension):
+            raise ValueError(f"{len(ids)} ids with vectors of shape {vectors.shape}; dimension {self._dimension}")
+        self._added.append((ids, vectors))
+
+    def remove(self, ids: Ids) -> None:
+        """See `VectorEngine.remove`."""
+        self._dead = np.union1d(self._dead, ids)
+
+    def commit(self, generation: int) -> None:
+        """See `VectorEngine.commit`."""
+        # Replaced, never changed: views hold the old list.
+        segments = list(self._segments)
+        if self._added:
+            ids = np.concatenate([ids for ids, _ in self._added])
+            segments.append(self._segment(ids, [vectors for _, vectors in self._added]))
+            self._added = []
+        while len(segments) > 1 and len(segments[-2].ids) < 2 * len(segments[-1].ids):
+            segments[-2:] = [self._merged(segments[-2:])]
+        held = sum(len(segment.ids) for segment in segments)
+        if len(self._dead) > held // 5:
+            segments = [self._merged(segments)]
+            self._dead = np.zeros(0, dtype=np.int64)
+        self._segments = segments
+        self.generation = generation
+
+    def view(self) -> "FaissView":
+        """See `VectorEngine.view`."""
+        return FaissView(self.generation, tuple(self._segments), self._dead)
+
+    def _segment(self, ids: Ids, parts: Sequence[Vectors]) -> _Segment:
+        index = faiss.IndexFlatIP(self._dimension)
+        for part in parts:
+            index.add(np.ascontiguousarray(part, dtype=np.float32))
+        return _Segment(ids.astype(np.int64), index)
+
+    def _merged(self, segments: Sequence[_Segment]) -> _Segment:
+        ids, parts = [], []
+        for segment in segments:
+            kept = ~np.isin(segment.ids, self._dead)
+            ids.append(segment.ids[kept])
+            parts.append(segment.index.reconstruct_n(0, len(segment.ids))[kept])
+        return self._segment(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64), parts)
+
+    def __len__(self) -> int:
+        return sum(len(segment.ids) for segment in self._segments) - len(self._dead)
+
+    def save(self, folder: Path, owner: str) -> None:
+        """Write everything to one file of `folder`, whole or not at all; other such files are deleted.
+
+        `owner` says whose vectors these are: `load` finds them under the same one only.
+        """
+        whole = self._merged(self._segments)
+        mapped = faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension))
+        mapped.add_with_ids(whole.index.reconstruct_n(0, len(whole.ids)), whole.ids)
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".vectors-", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(faiss.serialize_index(mapped).tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            target = folder / f"vectors-{owner}-{self.generation}.faiss"
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        for path in folder.glob("vectors-*.faiss"):
+            if path != target:
+                path.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, folder: Path, owner: str, dimension: int, upto: int) -> "FaissVectors":
+        """What `save` wrote for `owner` at a generation up to `upto`; empty when there is no such file or it is damaged."""
+        engine = cls(dimension)
+        found = sorted(
+            (int(match["generation"]), path)
+            for path in folder.glob("vectors-*.faiss")
+            if (match := _FILE.fullmatch(path.name)) and match["owner"] == owner and int(match["generation"]) <= upto
+        )
+        for generation, path in reversed(found):
+            try:
+                mapped: Any = faiss.read_index(str(path))
+                ids = faiss.vector_to_array(mapped.id_map).astype(np.int64)
+                index: Any = faiss.downcast_index(mapped.index)
+                # The map owns the inner index and would take it along.
+                mapped.own_fields = False
+                index.this.acquire()
+            except (RuntimeError, AttributeError):
+                continue  # a cache: the store has it all
+            if index.d == dimension and index.ntotal == len(ids):
+                engine._segments = [_Segment(ids, index)] if len(ids) else []
+                engine.generation = generation
+                break
+        return engine
+
+
+@dataclass(frozen=True)
+class FaissView:
+    """A `VectorView`; see `index.engine`."""
+
+    generation: int
+    segments: tuple[_Segment, ...]
+    dead: Ids
+
+    def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
+        """See `VectorView.nearest`."""
+        found = [self._in_segment(segment, vector, k, among) for segment in self.segments]
+        found = [ranking for ranking in found if len(ranking)]
+        if not found:
+            return Ranking.empty()
+        return Ranking.best(
+            np.concatenate([ranking.ids for ranking in found]), np.concatenate([ranking.scores for ranking in found]), k
+        )
+
+    def _in_segment(self, segment: _Segment, vector: Vectors, k: int, among: Ids | None) -> Ranking:
+        if k < 1:
+            return Ranking.empty()
+        parameters = None
+        count = len(segment.ids)
+        if among is not None or len(self.dead):
+            mask = np.ones(count, dtype=bool) if among is None else _members(segment.ids, among)
+            mask &= ~_members(segment.ids, self.dead)
+            count = int(mask.sum())
+            bits = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        if count == 0:
+            return Ranking.empty()
+        scores, places = segment.index.search(vector.reshape(1, -1), min(k, count), params=parameters)
+        # A short answer is padded with -1.
+        real = places[0] >= 0
+        return Ranking.best(segment.ids[places[0][real]], scores[0][real])
+
+
+def _members(ids: Ids, of: Ids) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of `ids` are in the ascending `of`; a table is many times faster than sorting."""
+    if len(ids) == 0 or len(of) == 0:
+        return np.zeros(len(ids), dtype=bool)
+    table = np.zeros(max(int(ids.max()), int(of[-1])) + 1, dtype=bool)
+    table[of] = True
+    found: np.ndarray[Any, np.dtype[np.bool_]] = table[ids]
+    return found
