@@ -1,0 +1,224 @@
+"""The write walk: files -> entries -> what is new -> passages -> vectors -> one commit."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from embed import Encoder
+from embed.encoder import Vectors
+from index import lock, readers
+from index.chunk import context, cut
+from index.documents import MANIFEST, Document, Facts, Failure, find
+from index.errors import UnreadableDocument
+from index.reader import Reader
+from index.records import Entry
+from index.store import FILE, Changes, NewPassage, Origin, Store
+
+_COMMIT_EVERY = 2048
+"""Passages held before a commit: bounds memory, and what an interrupted run does again."""
+_COMPARE_EVERY = 256
+_EMBED_EVERY = 256
+
+
+@dataclass
+class Report:
+    """What a run did. `added`, `changed`, `unchanged` and `withdrawn` count entries."""
+
+    documents: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    passages: int = 0
+    embedded: int = 0
+    """Passages whose vector was computed; the others had one."""
+    failures: list[Failure] = field(default_factory=list)
+    generation: int = 0
+
+
+Progress = Callable[[Report], None]
+"""Called from time to time with the report so far."""
+
+
+def ingest(
+    paths: Iterable[Path], folder: Path, encoder: Encoder, given: Facts | None = None, progress: Progress | None = None
+) -> Report:
+    """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
+
+    Reading the same documents again changes nothing. A document that cannot be read is named in the report, and what the
+    index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
+    `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
+    """
+    new = not (folder / FILE).is_file()
+    with lock.writing(folder):
+        with Store.create(folder, encoder.card) as store:
+            run = _Run(store, encoder, progress or (lambda report: None))
+            for document in find(paths, given or Facts()):
+                run.report.documents += 1
+                if isinstance(document, Failure):
+                    run.report.failures.append(document)
+                else:
+                    run.read(document)
+            run.commit()
+            run.report.generation = store.generation()
+        if new and run.report.generation == 0:
+            # Nothing could be read: leave nothing behind that would look like an index.
+            Store.discard(folder)
+        else:
+            # The caches follow; a reader that finds them behind would do it itself.
+            Reader(folder, encoder.card, writing=True).close()
+    return run.report
+
+
+def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | None = None) -> int:
+    """Cut and embed every entry of the index anew with `encoder`, whose card becomes the index's; return how many passages.
+
+    Vectors are kept as they are made, so that an interrupted run goes on where it was; readers see the old ones until the
+    end. With the model that the index has, nothing is computed that is there already.
+    """
+    with lock.writing(folder), Store.open(folder) as store:
+        pending: dict[bytes, str] = {}
+        count = 0
+        for _, entry in store.all_current():
+            passages = _passages(entry, encoder)
+            count += len(passages)
+            pending.update((passage.vector_hash, text) for passage, text in passages)
+            if len(pending) >= _EMBED_EVERY:
+                store.add_vectors(_embed(pending, store, encoder), encoder.card.fingerprint)
+                pending = {}
+            if progress:
+                progress(count)
+        store.add_vectors(_embed(pending, store, encoder), encoder.card.fingerprint)
+        store.replace_passages(
+            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_current()),
+            encoder.card,
+        )
+        Reader(folder, encoder.card, writing=True).close()
+    return count
+
+
+class _Run:
+    """One run of `ingest`: what is read and not yet committed."""
+
+    def __init__(self, store: Store, encoder: Encoder, progress: Progress) -> None:
+        self.report = Report()
+        self._store = store
+        self._encoder = encoder
+        self._progress = progress
+        self._entries: list[tuple[Entry, list[NewPassage]]] = []
+        self._withdrawn: list[str] = []
+        self._texts: dict[bytes, str] = {}
+        self._vectors: dict[bytes, Vectors] = {}
+        self._passages = 0
+        self._pending: dict[str, Origin] = {}
+        self._origins: dict[str, str] = {}
+
+    def read(self, document: Document) -> None:
+        """Compare one document with the store, and note what it changes."""
+        complete = True
+        seen: set[str] = set()
+        try:
+            if self._origins.get(document.source) == str(document.path.resolve()):
+                return  # named twice
+            origin = self._origin(document)
+            for batch in _batches(readers.read(document), _COMPARE_EVERY):
+                entries = [item for item in batch if isinstance(item, Entry)]
+                failures = [item for item in batch if isinstance(item, Failure)]
+                self.report.failures.extend(failures)
+                complete = complete and not failures
+                seen.update(entry.key for entry in entries)
+                self._compare(origin, entries)
+                self._progress(self.report)
+        except UnreadableDocument as error:
+            self.report.failures.append(Failure(document.source, str(error)))
+            return
+        # What could not be read may still be there, so it is not taken for gone.
+        if complete:
+            gone = [entry_id for key, entry_id in self._store.keys(document.source).items() if key not in seen]
+            self._withdrawn.extend(gone)
+            self.report.withdrawn += len(gone)
+        self._progress(self.report)
+
+    def _origin(self, document: Document) -> Origin:
+        """Where the document is read from.
+
+        Two files under one name are refused, since each would take the other's entries for withdrawn; a file that has moved
+        is not one of them.
+        """
+        path = str(document.path.resolve())
+        other = self._origins.get(document.source) or self._store.origin(document.source)
+        if other is not None and other != path and Path(other).exists():
+            raise UnreadableDocument(
+                f"another file is indexed as '{document.source}'; give this one a 'source' of its own in a {MANIFEST}"
+            )
+        self._origins[document.source] = path
+        return Origin(document.source, path, document.facts.tz)
+
+    def _compare(self, origin: Origin, entries: Sequence[Entry]) -> None:
+        known = self._store.current(origin.source, [entry.key for entry in entries])
+        for entry in entries:
+            before = known.get(entry.key)
+            if before == entry.content_hash:
+                self.report.unchanged += 1
+                continue
+            passages = _passages(entry, self._encoder)
+            if before is None:
+                self.report.added += 1
+            else:
+                self.report.changed += 1
+            self.report.passages += len(passages)
+            self._passages += len(passages)
+            self._texts.update((passage.vector_hash, text) for passage, text in passages)
+            self._pending[origin.source] = origin
+            self._entries.append((entry, [passage for passage, _ in passages]))
+            if len(self._texts) >= _EMBED_EVERY:
+                self._embed()
+                self._progress(self.report)
+            if self._passages >= _COMMIT_EVERY:
+                self.commit()
+
+    def _embed(self) -> None:
+        vectors = _embed({h: t for h, t in self._texts.items() if h not in self._vectors}, self._store, self._encoder)
+        self.report.embedded += len(vectors)
+        self._vectors.update(vectors)
+        self._texts = {}
+
+    def commit(self) -> None:
+        """Write what is pending, if anything."""
+        self._embed()
+        changes = Changes(list(self._pending.values()), self._entries, self._withdrawn, self._vectors)
+        if changes:
+            self._store.commit(changes, self._encoder.card)
+        self._pending, self._entries, self._withdrawn, self._vectors, self._passages = {}, [], [], {}, 0
+
+
+def _passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, str]]:
+    """The passages of an entry, each with what the model reads of it."""
+    found = []
+    for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):
+        text = context(entry.title, entry.text[start:end])
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found.append((NewPassage(start, end, digest), text))
+    return found
+
+
+def _embed(texts: dict[bytes, str], store: Store, encoder: Encoder) -> dict[bytes, Vectors]:
+    """The vectors of the texts that the store has none of, by hash."""
+    known = store.known_vectors(texts, encoder.card.fingerprint)
+    missing = [content_hash for content_hash in texts if content_hash not in known]
+    vectors = encoder.encode_passages([texts[content_hash] for content_hash in missing])
+    return dict(zip(missing, np.asarray(vectors), strict=True))
+
+
+def _batches(items: Iterator[Entry | Failure], size: int) -> Iterator[list[Entry | Failure]]:
+    batch: list[Entry | Failure] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
