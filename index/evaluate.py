@@ -1,0 +1,127 @@
+"""Judgements in, measures out, through the same read walk as every door."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from embed import Encoder
+from index import measures
+from index.documents import Facts
+from index.errors import InvalidRequest, UnreadableDocument
+from index.ingest import Progress, ingest
+from index.judgements import DIRECTIONS, EvaluationSet, Question
+from index.reader import Filters
+from index.search import Searcher
+
+DEPTH = 100
+"""Corpus items ranked for each question."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Means over the questions of one direction."""
+
+    ndcg10: float
+    recall10: float
+    mrr10: float
+    hit1: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A question and the corpus items found for it, best first, each with its best passage's score."""
+
+    question: Question
+    items: Sequence[tuple[str, float]]
+
+
+def prepare(chosen: EvaluationSet, cache: Path, encoder: Encoder, progress: Progress | None = None) -> Path:
+    """Index the corpus of a set below `cache`, unless it is there for this very corpus and model; return the index folder."""
+    folder = cache / f"{chosen.name}-{chosen.fingerprint()}-{encoder.card.fingerprint}"
+    report = ingest([chosen.corpus], folder, encoder, Facts(tz="UTC"), progress)
+    if report.failures:
+        raise UnreadableDocument(f"{report.failures[0].source}: {report.failures[0].reason}")
+    return folder
+
+
+def run(
+    chosen: EvaluationSet, direction: str, searcher: Searcher, progress: Callable[[int, int], None] | None = None
+) -> list[Scored]:
+    """Ask every question of a direction. Raises `InvalidRequest` when the set has none there."""
+    if direction not in DIRECTIONS:
+        raise InvalidRequest(f"no direction '{direction}': give one of {', '.join(DIRECTIONS)}", "direction")
+    questions = chosen.judged(direction)
+    if not questions:
+        raise InvalidRequest(
+            f"{chosen.name} has no judged questions {direction}; it has {', '.join(chosen.directions())}", "direction"
+        )
+    searched = direction.rpartition("-")[2]
+    filters = Filters(lang=None if searched == "mix" else searched)
+    found = []
+    for number, question in enumerate(questions, start=1):
+        found.append(Scored(question, rank_items(searcher, question.text, filters)))
+        if progress:
+            progress(number, len(questions))
+    return found
+
+
+def rank_items(searcher: Searcher, question: str, filters: Filters, depth: int = DEPTH) -> list[tuple[str, float]]:
+    """The best `depth` corpus items by their best passage; fewer when fewer were found."""
+    snapshot = searcher.reader.snapshot()
+    reach = depth
+    while True:
+        ranked = searcher.rank(question, reach, filters, snapshot)
+        keys = searcher.reader.store.entry_keys(ranked.fused.ids.tolist())
+        items: dict[str, float] = {}
+        for i, score in ranked.fused:
+            items.setdefault(keys[i], score)
+        # Several passages of one item leave room for fewer items than were ranked.
+        if len(items) >= depth or len(ranked.dense) < reach:
+            return list(items.items())[:depth]
+        reach *= 2
+
+
+def measure(scored: Iterable[Scored]) -> Measures:
+    """The means over questions, of which there must be one."""
+    rows = []
+    for one in scored:
+        ranked = [item for item, _ in one.items]
+        grades = one.question.grades
+        rows.append(
+            (
+                measures.ndcg(ranked, grades),
+                measures.recall(ranked, grades),
+                measures.reciprocal_rank(ranked, grades),
+                measures.hit(ranked, grades),
+            )
+        )
+    if not rows:
+        raise InvalidRequest("no judged questions to measure")
+    ndcg10, recall10, mrr10, hit1 = (sum(column) / len(rows) for column in zip(*rows, strict=True))
+    return Measures(ndcg10, recall10, mrr10, hit1, len(rows))
+
+
+def write_trec(scored: Iterable[Scored], file: TextIO, tag: str = "filrouge") -> None:
+    """Write a TREC run: `query Q0 item rank score tag`, one line an item.
+
+    Scores fall strictly as ranks rise, since scoring tools sort by score and break ties in their own ways: equal neighbours
+    are told apart in a decimal beyond any that was computed.
+    """
+    for one in scored:
+        last = float("inf")
+        for rank, (item, score) in enumerate(one.items, start=1):
+            last = min(score, last - 1e-7)
+            file.write(f"{one.question.id} Q0 {item} {rank} {last:.9f} {tag}\n")
+
+
+def as_row(found: Measures) -> Mapping[str, float]:
+    """The measures by name, rounded for people and for JSON."""
+    return {
+        "ndcg10": round(found.ndcg10, 4),
+        "recall10": round(found.recall10, 4),
+        "mrr10": round(found.mrr10, 4),
+        "hit1": round(found.hit1, 4),
+        "n": found.n,
+    }
