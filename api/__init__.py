@@ -1,0 +1,1 @@
+"""The doors: command line, HTTP, page. No decision about relevance is made here."""

@@ -1,0 +1,146 @@
+"""HTTP: `create_app` and its routes."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from api import page, problems
+from api.limits import BodyLimit
+from api.schemas import (
+    EntryOut,
+    HealthOut,
+    ReadyOut,
+    SearchBody,
+    SearchOut,
+    SearchQuery,
+    SourcesOut,
+    entry_out,
+    make_filters,
+    search_out,
+    source_out,
+)
+from index import dates
+from index.errors import FilrougeError
+from index.search import Searcher
+
+_DESCRIPTION = """
+Ask live blogs. A question in French or English finds the passages that answer it, in either language, each with its
+source, its time, and its place in the entry: `text` is exactly the entry's text from `start` to `end`, in Unicode code
+points.
+
+Every error is `application/problem+json` (RFC 9457) with a `detail` that says what is wrong.
+"""
+
+OpenSearcher = Callable[[], Searcher]
+
+
+def create_app(open_searcher: OpenSearcher) -> FastAPI:
+    """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
+
+    >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_searcher() as searcher:
+            # The first question must not be slower than the others.
+            searcher.encoder.encode_query("préparation")
+            app.state.searcher = searcher
+            yield
+            app.state.searcher = None
+
+    app = FastAPI(
+        title="filrouge",
+        version=version("filrouge"),
+        summary="Ask live blogs: French and English questions, exact quotes, offline.",
+        description=_DESCRIPTION,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    _add_routes(app)
+    return app
+
+
+def _searcher(request: Request) -> Searcher:
+    searcher: Searcher | None = getattr(request.app.state, "searcher", None)
+    if searcher is None:
+        raise FilrougeError("the index is not loaded")
+    return searcher
+
+
+Open = Annotated[Searcher, Depends(_searcher)]
+
+
+def _add_routes(app: FastAPI) -> None:
+    @app.get("/search", tags=["search"], summary="Search", responses=problems.RESPONSES)
+    def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
+        """The passages that answer a question best, in the query string."""
+        zone = dates.zone(searcher.reader.store.zone())
+        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone)))
+
+    @app.post("/search", tags=["search"], summary="Search", responses=problems.RESPONSES)
+    def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
+        """The same, with the question in a JSON body."""
+        zone = dates.zone(searcher.reader.store.zone())
+        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone)))
+
+    @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses={**problems.NOT_FOUND, **problems.RESPONSES})
+    def entry(entry_id: str, searcher: Open) -> EntryOut:
+        """A whole entry, with its passages."""
+        generation = searcher.reader.snapshot().generation
+        store = searcher.reader.store
+        return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation))
+
+    @app.get("/sources", tags=["corpus"], summary="Sources", responses={503: problems.RESPONSES[503]})
+    def sources(searcher: Open) -> SourcesOut:
+        """The documents and live blogs that are indexed."""
+        generation = searcher.reader.snapshot().generation
+        return SourcesOut(
+            generation=generation, sources=[source_out(source) for source in searcher.reader.store.sources(generation)]
+        )
+
+    @app.get("/health", tags=["service"], summary="Alive")
+    def health() -> HealthOut:
+        """Whether the process answers."""
+        return HealthOut()
+
+    @app.get("/ready", tags=["service"], summary="Ready", responses={503: problems.RESPONSES[503]})
+    def ready(searcher: Open) -> ReadyOut:
+        """Whether questions can be answered: the index and the model are loaded."""
+        snapshot = searcher.reader.snapshot()
+        entries, passages = searcher.reader.store.counts(snapshot.generation)
+        return ReadyOut(generation=snapshot.generation, entries=entries, passages=passages, model=snapshot.card.name)
+
+    @app.get("/", include_in_schema=False)
+    def first_page(
+        request: Request,
+        searcher: Open,
+        q: str = "",
+        lang: str = "",
+        since: str = "",
+        until: str = "",
+        ui: str = "",
+    ) -> HTMLResponse:
+        language = page.choose_language(ui, request.headers.get("accept-language", ""))
+        zone = dates.zone(searcher.reader.store.zone())
+        results, failure = None, None
+        if q.strip():
+            try:
+                results = searcher.search(q, 10, make_filters(zone, lang or None, since or None, until or None))
+            except FilrougeError as error:
+                failure = problems.of(error)
+        status = failure[0] if failure else 200
+        asked = {"q": q, "lang": lang, "since": since, "until": until}
+        html = page.render(language, asked, results, failure[1] if failure else None)
+        return HTMLResponse(html, status, headers=page.HEADERS)
+
+    @app.get("/page.css", include_in_schema=False)
+    def style() -> Response:
+        return Response(page.STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})

@@ -1,0 +1,297 @@
+"""The command line: `filrouge COMMAND`. Each command is a function below; `main` turns failures into one sentence."""
+# ruff: noqa: T201 - printing is what a command line is for
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from api import console
+from api.settings import Settings, load_settings
+from embed import EmbedError, Encoder
+from index.errors import FilrougeError
+from index.judgements import DIRECTIONS
+
+if TYPE_CHECKING:
+    from index.documents import Facts
+    from index.ingest import Report
+
+INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    parser = argparse.ArgumentParser(
+        prog="filrouge", description="Ask live blogs: French and English questions, exact quotes, offline."
+    )
+    parser.add_argument("--version", action="version", version=f"filrouge {version('filrouge')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = _command(commands, "index", "read documents into an index", run_index)
+    command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder for all files below it")
+    _add_index(command)
+    _add_model(command)
+    _add_facts(command)
+    _add_json(command)
+
+    command = _command(commands, "search", "rank the passages that answer a question", run_search)
+    command.add_argument("query", metavar="QUERY", help="a question, in French or English")
+    _add_index(command)
+    _add_model(command)
+    command.add_argument("-k", type=int, default=10, metavar="N", help="how many passages (default: 10)")
+    command.add_argument("--lang", choices=["fr", "en"], help="only passages in this language")
+    command.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
+    command.add_argument("--until", metavar="T", help="only entries published before it")
+    command.add_argument("--source", metavar="NAME", help="only entries of this source")
+    _add_json(command)
+
+    command = _command(commands, "serve", "answer over HTTP, after reading documents if any are named", run_serve)
+    command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="documents to read into the index first")
+    _add_index(command)
+    _add_model(command)
+    _add_facts(command)
+    command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
+    command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
+
+    command = _command(commands, "evaluate", "measure the ranking on a judged set in the BEIR layout", run_evaluate)
+    command.add_argument("set", type=Path, metavar="SET_DIR", help="a folder with corpus.jsonl, queries.jsonl, qrels.tsv")
+    command.add_argument(
+        "--direction",
+        choices=DIRECTIONS,
+        metavar="D",
+        help=f"language of questions - of passages: {', '.join(DIRECTIONS)} (default: all that the set has)",
+    )
+    command.add_argument(
+        "--run",
+        type=Path,
+        metavar="OUT.trec",
+        help="write the ranking as a TREC run; of `mix` where no direction is given",
+    )
+    _add_model(command)
+    _add_json(command)
+
+    command = _command(commands, "bench", "measure speed beside a named rival, in the same run", run_bench)
+    command.add_argument("what", choices=["embed", "ingest", "search"], help="what to measure")
+    _add_model(command)
+    _add_json(command)
+
+    command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
+    _add_index(command)
+    _add_model(command)
+    _add_json(command)
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, function: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(function=function)
+    return parser
+
+
+def _add_index(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="M", help="default's name, sentence-transformers folder, or hub id")
+
+
+def _add_facts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--date",
+        type=_date,
+        metavar="YYYY-MM-DD",
+        help="day of the topmost timed entry, for documents whose manifest does not say",
+    )
+    parser.add_argument("--tz", metavar="ZONE", help="their time zone (default: setting tz, Europe/Paris)")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, complete and stable, for programs")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a date: write it as 2023-05-23") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed or done in part, 2 not understood, 130 interrupted."""
+    given = build_parser().parse_args(arguments)
+    try:
+        names = ("index", "model", "tz", "host", "port")
+        settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
+        status: int = given.function(given, settings)
+        return status
+    except (FilrougeError, EmbedError) as error:
+        if getattr(given, "json", False):
+            print(json.dumps({"error": str(error)}, ensure_ascii=False))
+        print(f"filrouge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("filrouge: interrupted; what was committed stays", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (| head); the interpreter must not try to flush again.
+        sys.stdout = None
+        return 1
+
+
+def _encoder(settings: Settings) -> Encoder:
+    """The model that was asked for; else the one that the index was built with; else the default."""
+    from embed import load
+    from index.store import FILE, Store
+
+    model = settings.model
+    if "model" not in settings.model_fields_set and (settings.index / FILE).is_file():
+        with Store.open(settings.index) as store:
+            model = store.card().name
+    return load(model, settings.device, settings.cache)
+
+
+def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
+    from index.documents import Facts
+
+    return Facts(tz=settings.tz, day=given.date)
+
+
+def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> "Report":
+    from index.ingest import ingest
+
+    with console.progress("indexing") as bar:
+        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report)
+
+
+def run_index(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge index`."""
+    report = _ingest(given, settings, _encoder(settings))
+    if given.json:
+        from api.schemas import report_out
+
+        print(report_out(report).model_dump_json())
+    else:
+        console.report(report)
+    return 1 if report.failures else 0
+
+
+def run_search(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge search`."""
+    from api.schemas import make_filters, search_out
+    from index import dates
+    from index.search import Searcher, check
+    from index.store import Store
+
+    # What can be said without a model is said before one is loaded.
+    with Store.open(settings.index) as store:
+        zone = dates.zone(store.zone())
+    filters = make_filters(zone, given.lang, given.since, given.until, given.source)
+    check(given.query, given.k, filters)
+    with Searcher(settings.index, _encoder(settings)) as searcher:
+        results = searcher.search(given.query, given.k, filters)
+    if given.json:
+        print(search_out(results).model_dump_json())
+    else:
+        console.results(results)
+    return 0
+
+
+def run_serve(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge serve`."""
+    from api import server
+    from index.store import Store
+
+    # The port and the index first: a model is long to load for nothing.
+    if not given.paths:
+        Store.open(settings.index).close()
+    with server.listen(settings.host, settings.port) as listener:
+        encoder = _encoder(settings)
+        if given.paths:
+            report = _ingest(given, settings, encoder)
+            console.report(report, sys.stderr)
+            if report.failures and report.generation == 0:
+                return 1
+        return server.serve(listener, settings.index, encoder)
+
+
+def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge evaluate`."""
+    from embed import load
+    from index import evaluate, judgements
+    from index.search import Searcher
+
+    chosen = judgements.load(given.set)
+    directions = [given.direction] if given.direction else chosen.directions()
+    encoder = load(settings.model, settings.device, settings.cache)
+    with console.progress("indexing") as bar:
+        folder = evaluate.prepare(chosen, settings.cache / "evaluate", encoder, bar.report)
+    measured = {}
+    with Searcher(folder, encoder) as searcher:
+        for direction in directions:
+            with console.progress(f"asking {direction}") as bar:
+                scored = evaluate.run(chosen, direction, searcher, bar.count)
+            measured[direction] = evaluate.as_row(evaluate.measure(scored))
+            if given.run and (direction == "mix" or len(directions) == 1):
+                with _created(given.run) as file:
+                    evaluate.write_trec(scored, file)
+    if given.json:
+        print(json.dumps({"set": chosen.name, "model": encoder.card.name, "directions": measured}))
+    else:
+        console.measures(chosen.name, measured)
+    return 0
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[Any]:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def run_bench(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge bench`."""
+    from embed import load
+    from index import bench
+
+    encoder = load(settings.model, settings.device, settings.cache)
+    found = {"embed": bench.embedding, "ingest": bench.ingesting, "search": bench.searching}[given.what](encoder)
+    if given.json:
+        print(json.dumps(dataclasses.asdict(found)))
+    else:
+        console.comparison(found)
+    return 0
+
+
+def run_repair(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge repair`."""
+    from index.ingest import reembed
+    from index.repair import rebuild_caches
+    from index.store import Store
+
+    with Store.open(settings.index) as store:
+        own = store.card()
+    encoder = _encoder(settings)
+    embedded = 0
+    if encoder.card.fingerprint != own.fingerprint:
+        with console.progress("embedding") as bar:
+            embedded = reembed(settings.index, encoder, bar.passages)
+    generation = rebuild_caches(settings.index, encoder.card)
+    if given.json:
+        print(json.dumps({"model": encoder.card.name, "embedded": embedded, "generation": generation}))
+    else:
+        done = f"{embedded} passages embedded with {encoder.card.name}; " if embedded else ""
+        print(f"{done}search caches made anew at generation {generation}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What people read in a terminal: tables, results, progress."""
+
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from index.records import published_text
+
+if TYPE_CHECKING:
+    from index.bench import Comparison
+    from index.ingest import Report
+    from index.search import Results
+
+_SHOWN_FAILURES = 20
+
+
+class Bar:
+    """A line of progress on stderr."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def report(self, report: "Report") -> None:
+        """Show a report so far."""
+        entries = report.added + report.changed + report.unchanged
+        self._show(f"{report.documents} documents, {entries} entries, {report.embedded} passages embedded")
+
+    def passages(self, count: int) -> None:
+        """Show a number of passages."""
+        self._show(f"{count} passages")
+
+    def count(self, done: int, total: int) -> None:
+        """Show how much of a known total is done."""
+        self._progress.update(self._task, completed=done, total=total, detail=f"{done}/{total}")
+
+    def _show(self, detail: str) -> None:
+        self._progress.update(self._task, detail=detail)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Bar]:
+    """Progress of long work, on stderr when that is a terminal; nothing otherwise."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield Bar(bars, bars.add_task(what, total=None, detail=""))
+
+
+def report(found: "Report", file: TextIO | None = None) -> None:
+    """What `filrouge index` did, as a table, with the failures below."""
+    console = Console(file=file or sys.stdout)
+    table = Table("documents", "added", "changed", "unchanged", "withdrawn", "skipped", "passages")
+    table.add_row(
+        *(
+            str(number)
+            for number in (
+                found.documents,
+                found.added,
+                found.changed,
+                found.unchanged,
+                found.withdrawn,
+                len(found.failures),
+                found.passages,
+            )
+        )
+    )
+    console.print(table)
+    for failure in found.failures[:_SHOWN_FAILURES]:
+        console.print(f"skipped {failure.source}: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
+    if len(found.failures) > _SHOWN_FAILURES:
+        console.print(f"… and {len(found.failures) - _SHOWN_FAILURES} more; --json names them all")
+
+
+def results(found: "Results") -> None:
+    """Ranked passages."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = min(console.width, 120)
+    if not found.hits:
+        console.print("no passage passes these filters")
+    for hit in found.hits:
+        entry = hit.passage.entry
+        when = published_text(entry.published, entry.precision) or (f"{entry.clock:%H:%M}" if entry.clock else "undated")
+        votes = ", ".join(f"{name} {vote.rank}" for name, vote in hit.ranks.items())
+        console.print(f"{hit.rank:>2}. {when}  {entry.source}  {hit.score:.3f} ({votes})", style="dim")
+        if entry.title:
+            console.print(textwrap.indent(textwrap.fill(entry.title, width - 4), "    "), style="bold")
+        for line in hit.passage.text.splitlines():
+            console.print(textwrap.indent(textwrap.fill(line, width - 4), "    "))
+        console.print()
+
+
+def measures(name: str, measured: Mapping[str, Mapping[str, float]]) -> None:
+    """Measures by direction, as a table."""
+    table = Table(name, "nDCG@10", "recall@10", "MRR@10", "hit@1", "questions")
+    for direction, row in measured.items():
+        values = [f"{row[key]:.4f}" for key in ("ndcg10", "recall10", "mrr10", "hit1")]
+        table.add_row(direction, *values, str(row["n"]))
+    Console().print(table)
+
+
+def comparison(found: "Comparison") -> None:
+    """A benchmark: ours, the rival's, and the ratio."""
+    table = Table(found.what, "filrouge", found.rival, "ratio")
+    for row in found.rows:
+        table.add_row(row.name, _number(row.ours), _number(row.rivals), f"{row.ratio:.2f}")
+    Console().print(table)
+    for note in found.notes:
+        Console().print(note, highlight=False)
+
+
+def _number(value: Any) -> str:
+    return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"

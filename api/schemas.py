@@ -1,0 +1,296 @@
+"""What travels on the wire, the same for HTTP and for `--json`."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, tzinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from index import dates
+from index.documents import Failure
+from index.ingest import Report
+from index.reader import Filters
+from index.records import Entry, Hit, Passage, Window, published_text
+from index.search import MAX_HITS, MAX_QUESTION, Results
+from index.store import Source
+
+Moment = Annotated[str, Field(examples=["2023-05-23T11:58:00+02:00", "2023-05-23"])]
+
+
+class Narrowing(BaseModel):
+    """What narrows a search."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    k: Annotated[int, Field(ge=1, le=MAX_HITS, description="How many passages.")] = 10
+    lang: Annotated[Literal["fr", "en"] | None, Field(description="Only passages in this language.")] = None
+    since: Annotated[
+        Moment | None,
+        Field(description="Only entries published at or after this ISO 8601 time; without offset, in the corpus's zone."),
+    ] = None
+    until: Annotated[Moment | None, Field(description="Only entries published before this time.")] = None
+    source: Annotated[str | None, Field(description="Only entries of this source, by its whole name.")] = None
+
+    def filters(self, zone: tzinfo) -> Filters:
+        """The same for `index.search`; times without an offset are in `zone`."""
+        return make_filters(zone, self.lang, self.since, self.until, self.source)
+
+
+def make_filters(
+    zone: tzinfo,
+    lang: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    source: str | None = None,
+) -> Filters:
+    """Filters from what a caller wrote. Raises `InvalidRequest` for what is not a time."""
+    window = Window(
+        dates.moment(since, zone, "since") if since else None, dates.moment(until, zone, "until") if until else None
+    )
+    return Filters(window, lang, source)
+
+
+class SearchQuery(Narrowing):
+    """The query string of `GET /search`."""
+
+    q: Annotated[
+        str,
+        Field(
+            max_length=MAX_QUESTION,
+            description="A question, in French or English.",
+            examples=["Who is training Ukrainian pilots on F-16s?"],
+        ),
+    ]
+
+
+class SearchBody(Narrowing):
+    """The body of `POST /search`."""
+
+    query: Annotated[
+        str,
+        Field(
+            max_length=MAX_QUESTION,
+            validation_alias=AliasChoices("query", "q"),
+            description="A question, in French or English; `q` is understood too.",
+            examples=["Qui a revendiqué l’attaque de Belgorod ?"],
+        ),
+    ]
+
+
+class VoteOut(BaseModel):
+    """One ranking's say."""
+
+    rank: Annotated[int, Field(description="Place in that ranking, from 1.")]
+    score: Annotated[float, Field(description="Score there: a cosine (dense) or BM25 points (lexical).")]
+
+
+class HitOut(BaseModel):
+    """A ranked passage."""
+
+    rank: int
+    score: Annotated[float, Field(description="Higher is better.")]
+    entry_id: str
+    passage_id: Annotated[int, Field(description="Never reused within an index.")]
+    title: Annotated[str, Field(description="The entry's title; empty when it has none.")]
+    text: Annotated[str, Field(description="The passage: exactly the entry's text from `start` to `end`.")]
+    start: Annotated[int, Field(description="Unicode code points from the beginning of the entry's text.")]
+    end: int
+    published: Annotated[
+        str | None, Field(description="ISO 8601; a date alone where only the day is known; null where nothing is.")
+    ]
+    lang: str
+    source: str
+    url: str | None
+    ranks: Annotated[
+        dict[str, VoteOut],
+        Field(description="Which rankings voted for the passage (`dense`, `lexical`), and how high."),
+    ]
+
+
+class WindowOut(BaseModel):
+    """A span of time: from `since`, up to and without `until`."""
+
+    since: str | None
+    until: str | None
+
+
+class SearchOut(BaseModel):
+    """What a question found, best first."""
+
+    query: str
+    lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
+    window: Annotated[WindowOut | None, Field(description="The window that was searched; null when it was open.")]
+    generation: Annotated[int, Field(description="The state of the index that was searched.")]
+    model: Annotated[str, Field(description="The embedding model.")]
+    hits: list[HitOut]
+
+
+class PassageOut(BaseModel):
+    """A passage of an entry."""
+
+    passage_id: int
+    start: int
+    end: int
+    text: str
+
+
+class EntryOut(BaseModel):
+    """A whole entry."""
+
+    entry_id: str
+    source: str
+    key: Annotated[str, Field(description="What tells the entry from the others of its source.")]
+    title: str
+    text: str
+    published: str | None
+    clock: Annotated[str | None, Field(description="The time of day that the page gives, where the day is not known.")]
+    lang: str
+    url: str | None
+    passages: list[PassageOut]
+
+
+class SourceOut(BaseModel):
+    """A document or live blog."""
+
+    source: str
+    entries: int
+    passages: int
+    languages: list[str]
+    first: Annotated[str | None, Field(description="When its oldest dated entry was published.")]
+    last: str | None
+
+
+class SourcesOut(BaseModel):
+    """Everything that is indexed."""
+
+    generation: int
+    sources: list[SourceOut]
+
+
+class HealthOut(BaseModel):
+    """The process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class ReadyOut(BaseModel):
+    """The index and the model are loaded."""
+
+    status: Literal["ready"] = "ready"
+    generation: int
+    entries: int
+    passages: int
+    model: str
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it (`application/problem+json`)."""
+
+    type: Annotated[str, Field(description="Names the kind of problem.", examples=["urn:filrouge:invalid-request"])]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="What is wrong, and what to do.")]
+    errors: Annotated[list[FieldProblem], Field(description="The fields at fault, where there are any.")] = []
+
+
+class FailureOut(BaseModel):
+    """A document, or a part of one, that was not indexed."""
+
+    source: str
+    reason: str
+
+
+class ReportOut(BaseModel):
+    """What `filrouge index` did; counts of entries unless they say otherwise."""
+
+    documents: int
+    added: int
+    changed: int
+    unchanged: int
+    withdrawn: int
+    passages: Annotated[int, Field(description="Passages of new and changed entries.")]
+    embedded: Annotated[int, Field(description="Passages whose vector had to be computed.")]
+    failures: list[FailureOut]
+    generation: int
+
+
+def hit_out(hit: Hit) -> HitOut:
+    """A hit for the wire."""
+    entry = hit.passage.entry
+    return HitOut(
+        rank=hit.rank,
+        score=round(hit.score, 6),
+        entry_id=entry.id,
+        passage_id=hit.passage.id,
+        title=entry.title,
+        text=hit.passage.text,
+        start=hit.passage.start,
+        end=hit.passage.end,
+        published=published_text(entry.published, entry.precision),
+        lang=entry.lang,
+        source=entry.source,
+        url=entry.url,
+        ranks={name: VoteOut(rank=vote.rank, score=round(vote.score, 6)) for name, vote in hit.ranks.items()},
+    )
+
+
+def search_out(results: Results) -> SearchOut:
+    """Results for the wire."""
+    window = results.filters.window
+    return SearchOut(
+        query=results.question,
+        lang=results.lang,
+        window=None if window == Window() else WindowOut(since=_iso(window.since), until=_iso(window.until)),
+        generation=results.generation,
+        model=results.card.name,
+        hits=[hit_out(hit) for hit in results.hits],
+    )
+
+
+def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
+    """An entry with its passages for the wire."""
+    return EntryOut(
+        entry_id=entry.id,
+        source=entry.source,
+        key=entry.key,
+        title=entry.title,
+        text=entry.text,
+        published=published_text(entry.published, entry.precision),
+        clock=entry.clock.isoformat("minutes") if entry.clock else None,
+        lang=entry.lang,
+        url=entry.url,
+        passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in passages],
+    )
+
+
+def source_out(source: Source) -> SourceOut:
+    """A source for the wire."""
+    return SourceOut(
+        source=source.name,
+        entries=source.entries,
+        passages=source.passages,
+        languages=list(source.languages),
+        first=_iso(source.first),
+        last=_iso(source.last),
+    )
+
+
+def report_out(report: Report) -> ReportOut:
+    """A report for the wire."""
+    fields: Mapping[str, Any] = {name: getattr(report, name) for name in ReportOut.model_fields if name != "failures"}
+    return ReportOut(**fields, failures=[_failure(failure) for failure in report.failures])
+
+
+def _failure(failure: Failure) -> FailureOut:
+    return FailureOut(source=failure.source, reason=failure.reason)
+
+
+def _iso(moment: datetime | date | None) -> str | None:
+    return moment.isoformat() if moment else None

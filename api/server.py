@@ -1,0 +1,62 @@
+"""Running the application: the port, the process, and what the terminal is told."""
+# ruff: noqa: T201 - the address is told on the terminal
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from embed import Encoder
+from index.errors import FilrougeError
+from index.search import Searcher
+
+_LONGEST_REQUEST_LINE = 2 * 1024 * 1024
+"""Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises `FilrougeError` when the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise FilrougeError(f"cannot listen on {host}: {error.strerror or error}") from error
+    with listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)
+        except OSError as error:
+            raise FilrougeError(
+                f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port (0: any)"
+            ) from error
+        yield listener
+
+
+def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
+    """Answer on `listener` until interrupted; return the exit status."""
+    searcher = Searcher(folder, encoder)
+    snapshot = searcher.reader.snapshot()
+    entries, passages = searcher.reader.store.counts(snapshot.generation)
+    app = create_app(lambda: searcher)
+    config = uvicorn.Config(
+        app,
+        # h11 alone lets the length of a request line be set.
+        http="h11",
+        h11_max_incomplete_event_size=_LONGEST_REQUEST_LINE,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"{entries} entries, {passages} passages from {folder}", file=sys.stderr)
+    print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1

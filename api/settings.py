@@ -1,0 +1,83 @@
+"""Settings: from the environment, then from a file, then the defaults. The only reader of either."""
+
+import os
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from embed import DEFAULT_MODEL
+from embed.bundled import default_cache
+from index import dates
+from index.errors import FilrougeError, InvalidRequest
+
+CONFIG_FILE = "filrouge.toml"
+
+
+class Settings(BaseSettings):
+    """Every setting, as `FILROUGE_NAME` in the environment or `name = …` in `filrouge.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="FILROUGE_", extra="forbid")
+
+    index: Annotated[Path, Field(description="Folder of the index, where `--index` is not given.")] = Path(".filrouge")
+    model: Annotated[
+        str, Field(description="Embedding model: the default's name, a sentence-transformers folder, or a hub id.")
+    ] = DEFAULT_MODEL
+    device: Annotated[
+        str | None, Field(description="Torch device, such as `cpu` or `cuda:0`; unset takes a GPU when there is one.")
+    ] = None
+    cache: Annotated[Path, Field(description="Folder for what can be made again: models, evaluation indexes.")] = Field(
+        default_factory=default_cache
+    )
+    tz: Annotated[str, Field(description="Time zone of documents whose zone is not known.")] = "Europe/Paris"
+    host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
+
+    @field_validator("tz")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            dates.zone(value)
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @property
+    def zone(self) -> tzinfo:
+        """`tz` as a time zone."""
+        return dates.zone(self.tz)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over the file."""
+        path = Path(os.environ.get("FILROUGE_CONFIG", CONFIG_FILE))
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, toml_file=path if path.is_file() else None),
+        )
+
+
+class InvalidSettings(FilrougeError):
+    """A setting is unknown or has a value that it cannot have."""
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings, with `given` on top. Raises `InvalidSettings` naming the setting and what is wrong with it."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidSettings(f"the setting '{name}' (FILROUGE_{name.upper()} or {CONFIG_FILE}): {first['msg']}") from error
+    except ValueError as error:
+        raise InvalidSettings(f"{CONFIG_FILE} is not TOML: {error}") from error
