@@ -1,0 +1,28 @@
+# Thin lines over documented commands. `make serve` and `make test` do all the set-up on a machine that has only Python.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.filrouge-installed
+
+.PHONY: serve test check bench
+
+serve: $(INSTALLED)
+	$(BIN)/filrouge serve seeds
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/filrouge bench embed
+	$(BIN)/filrouge bench ingest
+	$(BIN)/filrouge bench search
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("filrouge needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
