@@ -52,6 +52,7 @@ def ingest(
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
+    Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
         with Store.create(folder, encoder.card) as store:

@@ -115,7 +115,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, card: ModelCard) -> "Store":
-        """Open the index in `folder`, made first if the folder is missing or empty.
+        """Open the index in `folder`, which exists, made first if the folder is empty.
 
         Raises `ModelMismatch` when it was built with another model, and `NotAnIndex` when the folder holds something else.
         """
@@ -127,12 +127,7 @@ class Store:
                 store.close()
                 raise
             return store
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(name.name != lock.FILE for name in folder.iterdir()):
-                raise NotAnIndex(f"{folder} is not empty and holds no index; choose another folder for --index")
-        except OSError as error:
-            raise StorageError(f"cannot make an index in {folder}: {error.strerror or error}") from error
+        cls.refuse_foreign(folder)
         store = cls(folder)
         try:
             with store.writing() as db:
@@ -147,6 +142,17 @@ class Store:
             cls.discard(folder)
             raise
         return store
+
+    @classmethod
+    def refuse_foreign(cls, folder: Path) -> None:
+        """Raise `NotAnIndex` when `folder` holds something and no index: an index gets a folder of its own."""
+        try:
+            if (folder / FILE).is_file() or not folder.exists():
+                return
+            if any(path.name != lock.FILE for path in folder.iterdir()):
+                raise NotAnIndex(f"{folder} is not empty and holds no index; choose another folder for --index")
+        except OSError as error:
+            raise StorageError(f"cannot make an index in {folder}: {error.strerror or error}") from error
 
     @classmethod
     def discard(cls, folder: Path) -> None:
