@@ -45,8 +45,8 @@ _STOP = {
         cela celle celles celui ces cet cette ceux chez ci comme comment d dans de des donc dont du elle elles en encore es est
         et etaient etait etant ete etes etre eu eux fait faire faut furent fut ici il ils j je l la le les leur leurs lors
         lorsque lui m ma mais me meme memes mes mon n ne ni nos notre nous o on ont or ou par parce pas pendant peu peut peuvent
-        plus pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa sans se sera seront ses si son sont sous sur
-        t ta te tes toi ton tous tout toute toutes tres tu un une va vers via vos votre vous y""".split()
+        plus pour pourquoi puis qu quand que quel quelle quelles quels qui quoi s sa sans se sera seront ses si son sont sous
+        sur t ta te tes toi ton tous tout toute toutes tres tu un une va vers via vos votre vous y""".split()
     ),
     "en": frozenset(
         """a about after again all also am an and any are as at be because been before being between both but by can could did
