@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import page, problems
 from api.limits import BodyLimit
+from api.page import reference
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -23,6 +24,7 @@ from api.schemas import (
     search_out,
     source_out,
 )
+from embed import EmbedError
 from index import dates
 from index.errors import FilrougeError
 from index.search import Searcher
@@ -60,6 +62,9 @@ def create_app(open_searcher: OpenSearcher) -> FastAPI:
         description=_DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        # The framework's own pages fetch their code from elsewhere; ours is `reference`, below.
+        docs_url=None,
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
@@ -76,29 +81,32 @@ def _searcher(request: Request) -> Searcher:
 
 
 Open = Annotated[Searcher, Depends(_searcher)]
+EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
 
 def _add_routes(app: FastAPI) -> None:
-    @app.get("/search", tags=["search"], summary="Search", responses=problems.RESPONSES)
+    responses = problems.responses
+
+    @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
         zone = dates.zone(searcher.reader.store.zone())
         return search_out(searcher.search(asked.q, asked.k, asked.filters(zone)))
 
-    @app.post("/search", tags=["search"], summary="Search", responses=problems.RESPONSES)
+    @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
         zone = dates.zone(searcher.reader.store.zone())
         return search_out(searcher.search(asked.query, asked.k, asked.filters(zone)))
 
-    @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses={**problems.NOT_FOUND, **problems.RESPONSES})
-    def entry(entry_id: str, searcher: Open) -> EntryOut:
+    @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 500, 503))
+    def entry(entry_id: EntryId, searcher: Open) -> EntryOut:
         """A whole entry, with its passages."""
         generation = searcher.reader.snapshot().generation
         store = searcher.reader.store
         return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation))
 
-    @app.get("/sources", tags=["corpus"], summary="Sources", responses={503: problems.RESPONSES[503]})
+    @app.get("/sources", tags=["corpus"], summary="Sources", responses=responses(500, 503))
     def sources(searcher: Open) -> SourcesOut:
         """The documents and live blogs that are indexed."""
         generation = searcher.reader.snapshot().generation
@@ -106,12 +114,12 @@ def _add_routes(app: FastAPI) -> None:
             generation=generation, sources=[source_out(source) for source in searcher.reader.store.sources(generation)]
         )
 
-    @app.get("/health", tags=["service"], summary="Alive")
+    @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
     def health() -> HealthOut:
         """Whether the process answers."""
         return HealthOut()
 
-    @app.get("/ready", tags=["service"], summary="Ready", responses={503: problems.RESPONSES[503]})
+    @app.get("/ready", tags=["service"], summary="Ready", responses=responses(500, 503))
     def ready(searcher: Open) -> ReadyOut:
         """Whether questions can be answered: the index and the model are loaded."""
         snapshot = searcher.reader.snapshot()
@@ -134,12 +142,15 @@ def _add_routes(app: FastAPI) -> None:
         if q.strip():
             try:
                 results = searcher.search(q, 10, make_filters(zone, lang or None, since or None, until or None))
-            except FilrougeError as error:
-                failure = problems.of(error)
-        status = failure[0] if failure else 200
+            except (FilrougeError, EmbedError) as error:
+                failure = error
         asked = {"q": q, "lang": lang, "since": since, "until": until}
-        html = page.render(language, asked, results, failure[1] if failure else None)
-        return HTMLResponse(html, status, headers=page.HEADERS)
+        html = page.render(language, asked, results, failure)
+        return HTMLResponse(html, problems.noted(request, failure)[0] if failure else 200, headers=page.HEADERS)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(reference.render(app.openapi()), headers=page.HEADERS)
 
     @app.get("/page.css", include_in_schema=False)
     def style() -> Response:

@@ -3,6 +3,7 @@
 
 import argparse
 import dataclasses
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,11 @@ from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from api import console
 from api.settings import Settings, load_settings
-from embed import EmbedError, Encoder
+from embed import EmbedError, Encoder, ModelNotFound
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 
@@ -126,6 +127,27 @@ def _date(text: str) -> date:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed or done in part, 2 not understood, 130 interrupted."""
     given = build_parser().parse_args(arguments)
+    _readable(given)
+    try:
+        status = _run(given)
+        # What is wrong with the output must show here, and not when the interpreter ends.
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("filrouge: interrupted; what was committed stays", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (| head); the interpreter must not try to flush again.
+        sys.stdout = None
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"filrouge: {where}{error.strerror or error}", file=sys.stderr)
+        sys.stdout = None
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
     try:
         names = ("index", "model", "tz", "host", "port")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
@@ -136,13 +158,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"filrouge: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("filrouge: interrupted; what was committed stays", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough (| head); the interpreter must not try to flush again.
-        sys.stdout = None
-        return 1
+
+
+def _readable(given: argparse.Namespace) -> None:
+    """Make of arguments and output what can be encoded, whatever the terminal speaks."""
+    for name, value in vars(given).items():
+        if isinstance(value, str):
+            # Bytes that are not UTF-8 arrive as lone surrogates, which no JSON and no database takes.
+            setattr(given, name, value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # JSON is UTF-8 wherever it goes.
+            stream.reconfigure(errors="backslashreplace", encoding="utf-8" if getattr(given, "json", False) else None)
 
 
 def _encoder(settings: Settings) -> Encoder:
@@ -150,11 +177,15 @@ def _encoder(settings: Settings) -> Encoder:
     from embed import load
     from index.store import FILE, Store
 
-    model = settings.model
-    if "model" not in settings.model_fields_set and (settings.index / FILE).is_file():
-        with Store.open(settings.index) as store:
-            model = store.card().name
-    return load(model, settings.device, settings.cache)
+    if "model" in settings.model_fields_set or not (settings.index / FILE).is_file():
+        return load(settings.model, settings.device, settings.cache)
+    with Store.open(settings.index) as store:
+        model = store.card().name
+    try:
+        return load(model, settings.device, settings.cache)
+    except ModelNotFound as error:
+        # A folder's card has its name, and not where it lies.
+        raise ModelNotFound(f"{settings.index} was built with the model '{model}': say where it is with --model") from error
 
 
 def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
@@ -179,6 +210,7 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
         print(report_out(report).model_dump_json())
     else:
         console.report(report)
+    console.failures(report)
     return 1 if report.failures else 0
 
 
@@ -216,6 +248,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
         if given.paths:
             report = _ingest(given, settings, encoder)
             console.report(report, sys.stderr)
+            console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
         return server.serve(listener, settings.index, encoder)
@@ -233,14 +266,13 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
     with console.progress("indexing") as bar:
         folder = evaluate.prepare(chosen, settings.cache / "evaluate", encoder, bar.report)
     measured = {}
-    with Searcher(folder, encoder) as searcher:
+    with Searcher(folder, encoder) as searcher, _written(given.run) as file:
         for direction in directions:
             with console.progress(f"asking {direction}") as bar:
                 scored = evaluate.run(chosen, direction, searcher, bar.count)
             measured[direction] = evaluate.as_row(evaluate.measure(scored))
-            if given.run and (direction == "mix" or len(directions) == 1):
-                with _created(given.run) as file:
-                    evaluate.write_trec(scored, file)
+            if file and (direction == "mix" or len(directions) == 1):
+                evaluate.write_trec(scored, file)
     if given.json:
         print(json.dumps({"set": chosen.name, "model": encoder.card.name, "directions": measured}))
     else:
@@ -249,12 +281,25 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[Any]:
+def _written(path: Path | None) -> Iterator[TextIO | None]:
+    """A file that is there whole when the block ends, or is left as it was; refused before the long work when it cannot be."""
+    if path is None:
+        yield None
+        return
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # A pipe or a device has nothing to be left as it was.
+        plain = path.is_file() or not path.exists()
+        written = path.resolve()
+        part = written.with_name(f".{written.name}.part") if plain else written
+        with part.open("w", encoding="utf-8") as file:
             yield file
+        if plain:
+            part.replace(written)
     except OSError as error:
         raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if plain:
+            part.unlink(missing_ok=True)
 
 
 def run_bench(given: argparse.Namespace, settings: Settings) -> int:

@@ -1,4 +1,5 @@
 """What people read in a terminal: tables, results, progress."""
+# ruff: noqa: T201 - printing is what this is for
 
 import sys
 import textwrap
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from index.search import Results
 
 _SHOWN_FAILURES = 20
+_NARROWEST = 20
+"""Columns: text is not folded to less, whatever the terminal says."""
+_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) != "\t"}
+"""What could move the cursor or paint over other lines: a document must not steer the terminal."""
 
 
 class Bar:
@@ -60,7 +65,9 @@ def progress(what: str) -> Iterator[Bar]:
 
 
 def report(found: "Report", file: TextIO | None = None) -> None:
-    """What `filrouge index` did, as a table, with the failures below."""
+    """What `filrouge index` did, as a table; nothing where nothing was read."""
+    if not found.added + found.changed + found.unchanged + found.withdrawn:
+        return
     console = Console(file=file or sys.stdout)
     table = Table("documents", "added", "changed", "unchanged", "withdrawn", "skipped", "passages")
     table.add_row(
@@ -78,27 +85,32 @@ def report(found: "Report", file: TextIO | None = None) -> None:
         )
     )
     console.print(table)
+
+
+def failures(found: "Report") -> None:
+    """What was not indexed and why, on stderr, a line each."""
     for failure in found.failures[:_SHOWN_FAILURES]:
-        console.print(f"skipped {failure.source}: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
+        print(f"filrouge: {failure.source}: {failure.reason}".translate(_CONTROLS), file=sys.stderr)
     if len(found.failures) > _SHOWN_FAILURES:
-        console.print(f"… and {len(found.failures) - _SHOWN_FAILURES} more; --json names them all")
+        print(f"filrouge: … and {len(found.failures) - _SHOWN_FAILURES} more; --json names them all", file=sys.stderr)
 
 
 def results(found: "Results") -> None:
     """Ranked passages."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    width = min(console.width, 120)
+    width = max(_NARROWEST, min(console.width, 120))
     if not found.hits:
         console.print("no passage passes these filters")
     for hit in found.hits:
         entry = hit.passage.entry
         when = published_text(entry.published, entry.precision) or (f"{entry.clock:%H:%M}" if entry.clock else "undated")
         votes = ", ".join(f"{name} {vote.rank}" for name, vote in hit.ranks.items())
-        console.print(f"{hit.rank:>2}. {when}  {entry.source}  {hit.score:.3f} ({votes})", style="dim")
+        line = f"{hit.rank:>2}. {when}  {entry.source}  {hit.score:.3f} ({votes})"
+        console.print(line.translate(_CONTROLS), style="dim")
         if entry.title:
-            console.print(textwrap.indent(textwrap.fill(entry.title, width - 4), "    "), style="bold")
+            console.print(textwrap.indent(textwrap.fill(entry.title.translate(_CONTROLS), width - 4), "    "), style="bold")
         for line in hit.passage.text.splitlines():
-            console.print(textwrap.indent(textwrap.fill(line, width - 4), "    "))
+            console.print(textwrap.indent(textwrap.fill(line.translate(_CONTROLS), width - 4), "    "))
         console.print()
 
 

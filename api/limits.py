@@ -20,24 +20,25 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        refuse = problem(413, f"the body is larger than {MAX_BODY} bytes")
+        refuse = problem(413, f"the body is larger than {MAX_BODY} bytes", "content-too-large")
         if announced.isdigit() and int(announced) > MAX_BODY:
             await refuse(scope, receive, send)
             return
-        received = 0
-        messages: list[Message] = []
+        body = bytearray()
+        more = True
         # Read whole before the application runs: it needs all of it anyway, and a refusal can still be sent.
-        while True:
+        while more:
             message = await receive()
-            messages.append(message)
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
+            if message["type"] == "http.disconnect":
+                return  # nobody is left to answer
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY:
                 await refuse(scope, receive, send)
                 return
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
+            more = message.get("more_body", False)
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def replay() -> Message:
-            return messages.pop(0) if messages else await receive()
+            return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)

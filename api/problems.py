@@ -2,11 +2,13 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from api.schemas import FieldProblem, Problem
 from embed import EmbedError
@@ -29,16 +31,21 @@ _STATUS: list[tuple[type[Exception], HTTPStatus, str]] = [
     (EmbedError, HTTPStatus.SERVICE_UNAVAILABLE, "the model cannot be used at present; see the server's log"),
 ]
 
-RESPONSES: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
-    for status, text in (
-        (422, "The request cannot be answered as it stands; `errors` names the fields."),
-        (503, "The index or the model is not available."),
-    )
+MEDIA_TYPE = "application/problem+json"
+_TOLD = {
+    400: "The body is not JSON.",
+    404: "There is no such thing.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not sent as `application/json`.",
+    422: "The request cannot be answered as it stands; `errors` names the fields.",
+    500: "The server failed; its log says why.",
+    503: "The index or the model is not available.",
 }
-NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem, "description": "There is no such thing.", "content": {"application/problem+json": {}}}
-}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the API description says of these errors, for a route's `responses`."""
+    return {status: {"model": Problem, "description": _TOLD[status], "content": {MEDIA_TYPE: {}}} for status in statuses}
 
 
 def problem(
@@ -57,16 +64,29 @@ def problem(
         detail=detail,
         errors=fields or [],
     )
-    return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
+    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` as a problem."""
+    """Answer every error of `app` as a problem, and describe them so."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(errors.FilrougeError, _known)
     app.add_exception_handler(EmbedError, _known)
     app.add_exception_handler(Exception, _unknown)
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                # FastAPI describes every model as application/json, whatever the error is sent as.
+                if MEDIA_TYPE in content and "application/json" in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def of(error: Exception) -> tuple[int, str]:
@@ -77,11 +97,19 @@ def of(error: Exception) -> tuple[int, str]:
     return HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; see its log"
 
 
-def _known(request: Request, error: Exception) -> JSONResponse:
+def noted(request: Request, error: Exception) -> tuple[int, str]:
+    """The same; and what is kept from callers goes to the log."""
     status, detail = of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s: %s", request.method, request.url.path, error)
+    return status, detail
+
+
+def _known(request: Request, error: Exception) -> JSONResponse:
+    status, detail = noted(request, error)
     field = getattr(error, "field", "")
+    if field == "query" and request.method == "GET":
+        field = "q"  # its name in a query string
     fields = [FieldProblem(field=field, message=detail)] if field else []
     headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(status, detail, _kebab(type(error).__name__), fields, headers)
@@ -89,23 +117,39 @@ def _known(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):
+        return problem(415, "send the body as JSON, with Content-Type: application/json", "unsupported-media-type")
     fields = []
     for one in error.errors():
-        where = [str(part) for part in one["loc"] if part not in ("query", "body", "path")] or [str(one["loc"][-1])]
-        message = "is not known" if one["type"] == "extra_forbidden" else one["msg"]
-        fields.append(FieldProblem(field=".".join(where), message=message))
+        if one["type"] == "json_invalid":
+            return problem(400, f"the body is not JSON: {one['ctx']['error']}, at character {one['loc'][-1]}", "bad-request")
+        where = one["loc"][1:] or one["loc"]
+        fields.append(FieldProblem(field=".".join(str(part) for part in where), message=_MESSAGES.get(one["type"], one["msg"])))
     detail = "; ".join(f"{one.field}: {one.message}" for one in fields[:3])
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "invalid-request", fields)
+
+
+_MESSAGES = {"extra_forbidden": "is not known", "model_attributes_type": "is not a JSON object", "missing": "is missing"}
+"""Ours, where the validator speaks of its own affairs."""
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; see /docs"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"this address does not take {request.method}; see /docs"
-    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(error.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What the address takes: of all its routes, where the framework names those of the first."""
+    routes: list[BaseRoute] = request.app.routes
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in here for method in getattr(route, "methods", None) or ()}
 
 
 def _unknown(request: Request, error: Exception) -> JSONResponse:

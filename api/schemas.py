@@ -14,8 +14,6 @@ from index.records import Entry, Hit, Passage, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
 
-Moment = Annotated[str, Field(examples=["2023-05-23T11:58:00+02:00", "2023-05-23"])]
-
 
 class Narrowing(BaseModel):
     """What narrows a search."""
@@ -25,11 +23,20 @@ class Narrowing(BaseModel):
     k: Annotated[int, Field(ge=1, le=MAX_HITS, description="How many passages.")] = 10
     lang: Annotated[Literal["fr", "en"] | None, Field(description="Only passages in this language.")] = None
     since: Annotated[
-        Moment | None,
-        Field(description="Only entries published at or after this ISO 8601 time; without offset, in the corpus's zone."),
+        str | None,
+        Field(
+            description="Only entries published at or after this ISO 8601 time; without offset, in the corpus's zone.",
+            examples=["2023-05-23", "2023-05-23T11:58:00+02:00"],
+        ),
     ] = None
-    until: Annotated[Moment | None, Field(description="Only entries published before this time.")] = None
-    source: Annotated[str | None, Field(description="Only entries of this source, by its whole name.")] = None
+    until: Annotated[str | None, Field(description="Only entries published before this time.", examples=["2023-05-24"])] = None
+    source: Annotated[
+        str | None,
+        Field(
+            description="Only entries of this source, by its whole name (see `/sources`).",
+            examples=["seeds/000_43b67c511cce9011.txt"],
+        ),
+    ] = None
 
     def filters(self, zone: tzinfo) -> Filters:
         """The same for `index.search`; times without an offset are in `zone`."""
@@ -45,7 +52,8 @@ def make_filters(
 ) -> Filters:
     """Filters from what a caller wrote. Raises `InvalidRequest` for what is not a time."""
     window = Window(
-        dates.moment(since, zone, "since") if since else None, dates.moment(until, zone, "until") if until else None
+        None if since is None else dates.moment(since, zone, "since"),
+        None if until is None else dates.moment(until, zone, "until"),
     )
     return Filters(window, lang, source)
 

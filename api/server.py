@@ -1,6 +1,7 @@
 """Running the application: the port, the process, and what the terminal is told."""
 # ruff: noqa: T201 - the address is told on the terminal
 
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
+    except UnicodeError as error:
+        raise FilrougeError(f"cannot listen on {host}: this is no host name") from error
     except OSError as error:
         raise FilrougeError(f"cannot listen on {host}: {error.strerror or error}") from error
     with listener:
@@ -39,7 +42,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
-    """Answer on `listener` until interrupted; return the exit status."""
+    """Answer on `listener` until interrupted or terminated; return the exit status."""
     searcher = Searcher(folder, encoder)
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
@@ -58,5 +61,8 @@ def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
     print(f"{entries} entries, {passages} passages from {folder}", file=sys.stderr)
     print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
     server = uvicorn.Server(config)
+    # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
     server.run(sockets=[listener])
     return 0 if server.started else 1

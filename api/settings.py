@@ -1,7 +1,6 @@
 """Settings: from the environment, then from a file, then the defaults. The only reader of either."""
 
 import os
-from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,10 +43,11 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         return value
 
-    @property
-    def zone(self) -> tzinfo:
-        """`tz` as a time zone."""
-        return dates.zone(self.tz)
+    @field_validator("index", "cache")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        # A shell does this to options, and nothing does it to the file.
+        return value.expanduser()
 
     @classmethod
     def settings_customise_sources(
@@ -59,11 +59,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, and that over the file."""
-        path = Path(os.environ.get("FILROUGE_CONFIG", CONFIG_FILE))
+        path = _config_file()
         return (
             init_settings,
             env_settings,
-            TomlConfigSettingsSource(settings_cls, toml_file=path if path.is_file() else None),
+            TomlConfigSettingsSource(settings_cls, toml_file=path if path.exists() else None),
         )
 
 
@@ -71,13 +71,26 @@ class InvalidSettings(FilrougeError):
     """A setting is unknown or has a value that it cannot have."""
 
 
+def _config_file() -> Path:
+    return Path(os.environ.get("FILROUGE_CONFIG") or CONFIG_FILE)
+
+
 def load_settings(**given: Any) -> Settings:
     """The settings, with `given` on top. Raises `InvalidSettings` naming the setting and what is wrong with it."""
+    path = _config_file()
     try:
+        if os.environ.get("FILROUGE_CONFIG") and not path.exists():
+            raise InvalidSettings(f"FILROUGE_CONFIG names {path}, and there is no such file")
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise InvalidSettings(f"the setting '{name}' (FILROUGE_{name.upper()} or {CONFIG_FILE}): {first['msg']}") from error
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            raise InvalidSettings(f"{path} has the unknown setting '{name}'; known are {known}") from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(f"the setting '{name}' (FILROUGE_{name.upper()} or {path.name}): {why}") from error
+    except OSError as error:
+        raise InvalidSettings(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise InvalidSettings(f"{CONFIG_FILE} is not TOML: {error}") from error
+        raise InvalidSettings(f"{path} is not TOML: {error}") from error

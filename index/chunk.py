@@ -12,7 +12,7 @@ from index.sentences import Span, clauses, sentences
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
-PASSAGE_TOKENS = 256
+PASSAGE_TOKENS = 128
 """The most tokens of text in a passage, where the model reads more. Chosen by measurement: see ARCHITECTURE.md."""
 _RESERVE = 8
 """Tokens kept free for a model's prefix and special tokens, and for what two pieces cost more together than apart."""

@@ -1,5 +1,7 @@
 """Judgements in, measures out, through the same read walk as every door."""
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +40,12 @@ class Scored:
 
 
 def prepare(chosen: EvaluationSet, cache: Path, encoder: Encoder, progress: Progress | None = None) -> Path:
-    """Index the corpus of a set below `cache`, unless it is there for this very corpus and model; return the index folder."""
-    folder = cache / f"{chosen.name}-{chosen.fingerprint()}-{encoder.card.fingerprint}"
+    """Index the corpus of a set below `cache`, unless it is there for this very corpus and model; return the index folder.
+
+    A copy of the set in another place gets an index of its own.
+    """
+    place = hashlib.blake2b(os.fsencode(chosen.corpus.resolve()), digest_size=4).hexdigest()
+    folder = cache / f"{chosen.name}-{chosen.fingerprint()}-{place}-{encoder.card.fingerprint}"
     report = ingest([chosen.corpus], folder, encoder, Facts(tz="UTC"), progress)
     if report.failures:
         raise UnreadableDocument(f"{report.failures[0].source}: {report.failures[0].reason}")
@@ -106,14 +112,14 @@ def measure(scored: Iterable[Scored]) -> Measures:
 def write_trec(scored: Iterable[Scored], file: TextIO, tag: str = "filrouge") -> None:
     """Write a TREC run: `query Q0 item rank score tag`, one line an item.
 
-    Scores fall strictly as ranks rise, since scoring tools sort by score and break ties in their own ways: equal neighbours
-    are told apart in a decimal beyond any that was computed.
+    Scores fall strictly as ranks rise, since scoring tools sort by score and break ties in their own ways: neighbours are
+    at least a millionth apart, which the single precision that trec_eval reads scores in can still tell.
     """
     for one in scored:
         last = float("inf")
         for rank, (item, score) in enumerate(one.items, start=1):
-            last = min(score, last - 1e-7)
-            file.write(f"{one.question.id} Q0 {item} {rank} {last:.9f} {tag}\n")
+            last = min(score, last - 1e-6)
+            file.write(f"{one.question.id} Q0 {item} {rank} {last:.7f} {tag}\n")
 
 
 def as_row(found: Measures) -> Mapping[str, float]:

@@ -55,20 +55,22 @@ def ingest(
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
-        with Store.create(folder, encoder.card) as store:
-            run = _Run(store, encoder, progress or (lambda report: None))
-            for document in find(paths, given or Facts()):
-                run.report.documents += 1
-                if isinstance(document, Failure):
-                    run.report.failures.append(document)
-                else:
-                    run.read(document)
-            run.commit()
-            run.report.generation = store.generation()
-        if new and run.report.generation == 0:
-            # Nothing could be read: leave nothing behind that would look like an index.
-            Store.discard(folder)
-        else:
+        store = Store.create(folder, encoder.card)
+        run = _Run(store, encoder, progress or (lambda report: None))
+        try:
+            with store:
+                for document in find(paths, given or Facts()):
+                    if isinstance(document, Failure):
+                        run.report.documents += 1
+                        run.report.failures.append(document)
+                    else:
+                        run.read(document)
+                run.commit()
+        finally:
+            if new and run.report.generation == 0:
+                # Nothing could be read, or not to the first commit: leave nothing behind that would look like an index.
+                Store.discard(folder)
+        if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
             Reader(folder, encoder.card, writing=True).close()
     return run.report
@@ -105,7 +107,7 @@ class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 
     def __init__(self, store: Store, encoder: Encoder, progress: Progress) -> None:
-        self.report = Report()
+        self.report = Report(generation=store.generation())
         self._store = store
         self._encoder = encoder
         self._progress = progress
@@ -124,6 +126,7 @@ class _Run:
         try:
             if self._origins.get(document.source) == str(document.path.resolve()):
                 return  # named twice
+            self.report.documents += 1
             origin = self._origin(document)
             for batch in _batches(readers.read(document), _COMPARE_EVERY):
                 entries = [item for item in batch if isinstance(item, Entry)]
@@ -192,7 +195,7 @@ class _Run:
         self._embed()
         changes = Changes(list(self._pending.values()), self._entries, self._withdrawn, self._vectors)
         if changes:
-            self._store.commit(changes, self._encoder.card)
+            self.report.generation = self._store.commit(changes, self._encoder.card)
         self._pending, self._entries, self._withdrawn, self._vectors, self._passages = {}, [], [], {}, 0
 
 

@@ -1,9 +1,10 @@
 """Evaluation sets in the BEIR layout: a folder with `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`."""
 
-import csv
 import gzip
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from index.errors import UnreadableDocument
 
 DIRECTIONS = ("fr-fr", "en-en", "fr-en", "en-fr", "fr-mix", "en-mix", "mix")
 """Language of the questions - language of the passages; `mix` is every passage, and alone also every question."""
+
+_GRADE = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,14 @@ class EvaluationSet:
 
     def directions(self) -> list[str]:
         """Those that this set can measure: with questions and judged passages in the languages, and no two alike."""
-        asked = {question.lang for question in self.questions}
-        if len(set(self.langs.values())) == 1 and len(asked) == 1:
-            return [f"{min(asked)}-{min(self.langs.values())}"]
-        return [direction for direction in DIRECTIONS if self.judged(direction)]
+        found = [direction for direction in DIRECTIONS if self.judged(direction)]
+        one_asked = len({question.lang for question in self.judged("mix")}) == 1
+        one_searched = len(set(self.langs.values())) == 1
+        if one_asked and one_searched:
+            return found[:1]
+        if one_asked or one_searched:
+            return [direction for direction in found if not direction.endswith("-mix")]
+        return found
 
     def judged(self, direction: str) -> list[Question]:
         """The questions of a direction, each with the judgements that fall in it; without any it is left out."""
@@ -61,39 +68,59 @@ class EvaluationSet:
 
 
 def load(folder: Path) -> EvaluationSet:
-    """Read a set. Raises `UnreadableDocument` naming the file and line that does not fit the layout."""
+    """Read a set. Raises `UnreadableDocument` naming the file and line that does not fit the layout, or what the set lacks."""
     corpus = next((path for path in (folder / "corpus.jsonl", folder / "corpus.jsonl.gz") if path.is_file()), None)
     if corpus is None:
         raise UnreadableDocument(f"{folder} is no evaluation set: it has no corpus.jsonl")
     for name in ("queries.jsonl", "qrels.tsv"):
         if not (folder / name).is_file():
             raise UnreadableDocument(f"{folder} is no evaluation set: it has no {name}")
-    grades: dict[str, dict[str, int]] = {}
-    with (folder / "qrels.tsv").open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
-            if number == 1 and row[-1:] and not row[-1].lstrip("-").isdigit():
-                continue  # the header
-            if len(row) != 3 or not row[2].lstrip("-").isdigit():
-                raise UnreadableDocument(f"qrels.tsv, line {number}: not query, corpus item, grade: {row}")
-            grades.setdefault(row[0], {})[row[1]] = int(row[2])
+    grades = _grades(folder / "qrels.tsv")
     langs = {fields["_id"]: str(fields.get("lang") or "und") for fields in _lines(corpus, "_id", "text")}
     questions = tuple(
         Question(fields["_id"], fields["text"], str(fields.get("lang") or "und"), grades.get(fields["_id"], {}))
         for fields in _lines(folder / "queries.jsonl", "_id", "text")
     )
-    return EvaluationSet(folder.resolve().name, corpus, questions, langs)
+    found = EvaluationSet(folder.resolve().name, corpus, questions, langs)
+    if not found.judged("mix"):
+        raise UnreadableDocument(f"{folder} is no evaluation set: qrels.tsv judges none of the questions in queries.jsonl")
+    return found
+
+
+def _grades(path: Path) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for number, line in _numbered(path):
+        row = line.rstrip("\r\n").split("\t")
+        grade = _GRADE.fullmatch(row[-1])
+        if number == 1 and not grade:
+            continue  # the header
+        if len(row) != 3 or not grade:
+            raise UnreadableDocument(f"{path.name}, line {number}: not query, corpus item, grade: {line.strip()[:80]!r}")
+        found.setdefault(row[0], {})[row[1]] = int(row[2])
+    return found
 
 
 def _lines(path: Path, *needed: str) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                fields = json.loads(line)
-                missing = [key for key in needed if not isinstance(fields.get(key), str)]
-            except (ValueError, AttributeError) as error:
-                raise UnreadableDocument(f"{path.name}, line {number}: {error}") from error
-            if missing:
-                raise UnreadableDocument(f"{path.name}, line {number}: '{missing[0]}' is missing or not text")
-            yield fields
+    for number, line in _numbered(path):
+        try:
+            fields = json.loads(line)
+            missing = [key for key in needed if not isinstance(fields.get(key), str)]
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise UnreadableDocument(f"{path.name}, line {number}: {error}") from error
+        if missing:
+            raise UnreadableDocument(f"{path.name}, line {number}: '{missing[0]}' is missing or not text")
+        yield fields
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that is plain or gzipped, from 1; blank ones are passed over."""
+    number = 0
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableDocument(f"{path.name}, line {number}: is not UTF-8") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableDocument(f"{path.name} cannot be read to its end: {error}") from error

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from index.records import Ids, Ranking
 LAYOUT = 1
 """Raised when the schema or `index.terms` changes, so that an older index is made anew."""
 _STAMP = "filrouge.json"
+_KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+"""The files of one tantivy segment."""
 _MEMORY = 64 * 1024 * 1024
 _FEW = 4096
 """Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
@@ -54,6 +57,7 @@ class TantivyTerms:
         self._schema = _schema()
         self._writer: tantivy.IndexWriter | None = None
         stamp = self._stamp()
+        _check_files(folder)
         try:
             self._index = tantivy.Index.open(str(folder))
             self._index.register_tokenizer("terms", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
@@ -67,6 +71,9 @@ class TantivyTerms:
     def create(cls, folder: Path, owner: str) -> "TantivyTerms":
         """Make an empty index in `folder`, whatever was there before."""
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(".lexical-*"):
+            # A process was killed here.
+            shutil.rmtree(left, ignore_errors=True)
         # Made beside its place: a half-made folder must not look like an index.
         fresh = Path(tempfile.mkdtemp(prefix=".lexical-", dir=folder.parent))
         try:
@@ -88,18 +95,25 @@ class TantivyTerms:
         return stamp
 
     def refresh(self) -> None:
-        """See what another process has committed."""
+        """See what another process has committed; what is open stays good while it is at work.
+
+        Raises `CacheUnusable` when the folder is no longer what was opened.
+        """
         stamp = self._stamp()
-        if stamp["commit"] != _commit_number(self._folder):
-            return  # it is at work: what is open stays good
-        self._index.reload()
+        try:
+            if stamp["commit"] != _commit_number(self._folder) or int(stamp["generation"]) <= self.generation:
+                return
+            self._index.reload()
+        except (OSError, ValueError, KeyError) as error:
+            raise CacheUnusable(str(error)) from error
         self.generation = int(stamp["generation"])
 
     def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
         """See `TermEngine.add`."""
         writer = self._writing()
-        for i, terms in passages:
-            writer.delete_documents_by_term("id", i)
+        newest = dict(passages)
+        self._delete(writer, list(newest))
+        for i, terms in newest.items():
             document = tantivy.Document()
             document.add_unsigned("id", i)
             document.add_text("terms", " ".join(terms))
@@ -108,10 +122,12 @@ class TantivyTerms:
     def remove(self, ids: Ids) -> None:
         """See `TermEngine.remove`."""
         if len(ids):
-            writer = self._writing()
-            for i in ids.tolist():
-                writer.delete_documents_by_term("id", i)
+            self._delete(self._writing(), ids.tolist())
             self._removed += len(ids)
+
+    def _delete(self, writer: tantivy.IndexWriter, ids: Sequence[int]) -> None:
+        # Never by term: tantivy reads a number from Python as signed, and so finds none in an unsigned field.
+        writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "id", ids))
 
     def commit(self, generation: int) -> None:
         """See `TermEngine.commit`. What was committed survives the end of the process, but is a cache all the same."""
@@ -179,9 +195,42 @@ class TantivyView:
         return Ranking.best(np.array(ids, dtype=np.int64), np.array([score for score, _ in hits], dtype=np.float32))
 
 
+def _meta(folder: Path) -> dict[str, Any]:
+    """What tantivy says of its last commit."""
+    meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return meta
+
+
 def _commit_number(folder: Path) -> int:
     """Tantivy's own number of its last commit."""
-    return int(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["opstamp"])
+    return int(_meta(folder)["opstamp"])
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `CacheUnusable` unless every file of the last commit is whole.
+
+    Tantivy writes a checksum behind each file and never looks at it when it opens one: a damaged byte would give wrong
+    passages, or end the process.
+    """
+    try:
+        meta = _meta(folder)
+        for segment in meta["segments"]:
+            name = segment["segment_id"].replace("-", "")
+            deletes = segment["deletes"]
+            for kind in (*_KINDS, *([f"{deletes['opstamp']}.del"] if deletes else [])):
+                try:
+                    data = memoryview((folder / f"{name}.{kind}").read_bytes())
+                except FileNotFoundError:
+                    if _meta(folder) == meta:
+                        raise
+                    # Another process has committed, and swept up what its commit replaced.
+                    return _check_files(folder)
+                # The body, a footer in JSON, its length, and a number that tantivy ends every file with.
+                footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+                if footer < 0 or zlib.crc32(data[:footer]) != json.loads(bytes(data[footer:-8]))["crc"]:
+                    raise CacheUnusable(f"{name}.{kind} is damaged")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CacheUnusable(str(error)) from error
 
 
 def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> None:

@@ -30,6 +30,8 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # Before the lock is free: behind it another process may already be writing there.
+        with contextlib.suppress(OSError):
+            if made and [path.name for path in folder.iterdir()] == [FILE]:
+                shutil.rmtree(folder)
         lock.release()
-        if made and [path.name for path in folder.iterdir()] == [FILE]:
-            shutil.rmtree(folder)

@@ -4,6 +4,7 @@ The store says what is true; the engines are caches of one generation each. A sn
 generation, and never changes; `Reader.snapshot` gives the newest there is.
 """
 
+import contextlib
 import logging
 import threading
 from collections import OrderedDict
@@ -68,7 +69,8 @@ class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
     Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
-    is none, and `ModelMismatch` unless it was built with the model of `card`.
+    is none, `ModelMismatch` unless it was built with the model of `card`, and `IndexBusy` or `StorageError` when the caches
+    cannot be made and there are no older ones to answer from.
     """
 
     def __init__(self, folder: Path, card: ModelCard, writing: bool = False) -> None:
@@ -98,7 +100,9 @@ class Reader:
         self.close()
 
     def snapshot(self) -> Snapshot:
-        """The newest generation that the engines can show: the store's own, or an older one while a writer is at work."""
+        """The newest generation that the engines can show: the store's own, or an older one while a writer is at work or the
+        caches cannot be written.
+        """
         newest = self.store.generation()
         # One thread brings the engines up; the others go on with what there is.
         if newest != self._snapshot.generation and self._refreshing.acquire(blocking=False):
@@ -110,32 +114,38 @@ class Reader:
 
     def _refreshed(self, newest: int) -> Snapshot:
         self.store.require(self._card)
-        terms = self._terms_upto(newest)
+        terms = self._terms = self._terms_upto(newest)
         if self._vectors.generation < terms.generation:
             self._feed_vectors(terms.generation)
         return Snapshot(self._vectors.generation, self._card, self._vectors.view(), terms.view(), self.store)
 
     def _terms_upto(self, newest: int) -> TantivyTerms:
-        """The term engine at `newest`; older while another process holds the lock."""
-        if self._terms is None:
-            self._terms = self._opened_terms()
-        elif not self._writing:
-            self._terms.refresh()
-        if self._terms is not None and self._terms.generation == newest:
-            return self._terms
+        """The term engine at `newest`; an older one while another process holds the lock or the disk is full."""
+        terms = self._terms
+        if terms is not None and not self._writing:
+            # Where the folder was deleted since, what is open still answers.
+            with contextlib.suppress(CacheUnusable):
+                terms.refresh()
+        terms = terms or self._opened_terms()
+        if terms is not None and terms.generation == newest:
+            return terms
         if self._writing:
-            return self._fed_terms(newest)
+            return self._fed_terms(terms, newest)
         try:
             with lock.writing(self.folder):
                 # What was read before the lock may be old.
-                self._terms = self._opened_terms()
-                return self._fed_terms(self.store.generation())
-        except IndexBusy:
-            if self._terms is None:
+                return self._fed_terms(self._opened_terms(), self.store.generation())
+        except StorageError as error:
+            # One that is being made holds nothing yet.
+            if terms is not None and terms.generation >= max(self._vectors.generation, 0):
+                if not isinstance(error, IndexBusy):
+                    log.warning("answering from generation %d: %s", terms.generation, error)
+                return terms
+            if isinstance(error, IndexBusy):
                 raise IndexBusy(
                     f"the index {self.folder} is being built by another process; try again when it has ended"
                 ) from None
-            return self._terms
+            raise
 
     def _opened_terms(self) -> TantivyTerms | None:
         try:
@@ -147,12 +157,11 @@ class Reader:
     def _terms_folder(self) -> Path:
         return self.folder / "cache" / "lexical"
 
-    def _fed_terms(self, upto: int) -> TantivyTerms:
-        """The term engine at `upto`, under the lock."""
+    def _fed_terms(self, terms: TantivyTerms | None, upto: int) -> TantivyTerms:
+        """The term engine `terms`, or one made anew, at `upto`; under the lock."""
         try:
-            if self._terms is None or self._terms.stale or self._terms.generation > upto:
-                self._terms = TantivyTerms.create(self._terms_folder, self.store.identity())
-            terms = self._terms
+            if terms is None or terms.stale or terms.generation > upto:
+                terms = TantivyTerms.create(self._terms_folder, self.store.identity())
             after = terms.generation
             terms.remove(self.store.died(after, upto))
             for batch in self.store.born(after, upto):
@@ -160,8 +169,7 @@ class Reader:
                 terms.add([(p.id, passage_terms(f"{p.title}\n{p.text}", p.lang)) for p in batch])
             terms.commit(upto)
         except (OSError, ValueError) as error:
-            # tantivy tells of a full disk with a ValueError. What it holds now is not known.
-            self._terms = None
+            # tantivy tells of a full disk with a ValueError.
             raise StorageError(
                 f"cannot write the search cache of {self.folder}: {error}; every entry is safe: free some space and try again"
             ) from error
@@ -169,13 +177,16 @@ class Reader:
 
     def _feed_vectors(self, upto: int) -> None:
         before = len(self._vectors)
-        self._vectors.remove(self.store.died(self._vectors.generation, upto))
-        fed = 0
-        for ids, vectors in self.store.born_vectors(self._vectors.generation, upto):
+        died = self.store.died(self._vectors.generation, upto)
+        # Read to its end first: a failure half-way would leave some to be added twice.
+        born = list(self.store.born_vectors(self._vectors.generation, upto))
+        # They are of the model that the index has now, and it may have been given another since the last look.
+        self.store.require(self._card)
+        self._vectors.remove(died)
+        for ids, vectors in born:
             self._vectors.add(ids, vectors)
-            fed += len(ids)
         self._vectors.commit(upto)
-        if self._writing and fed > max(1000, before // 10):
+        if self._writing and sum(len(ids) for ids, _ in born) > max(1000, before // 10):
             self._save_vectors()
 
     def _save_vectors(self) -> None:

@@ -65,7 +65,7 @@ class Searcher:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, or a language other than French and English.
+        begins, a language other than French and English, or the name of a source that no source can have.
         """
         filters = filters or Filters()
         check(question, k, filters)
@@ -109,6 +109,8 @@ def check(question: str, k: int, filters: Filters) -> None:
         raise InvalidRequest("the question is empty", "query")
     if len(question) > MAX_QUESTION:
         raise InvalidRequest(f"the question has {len(question)} characters; at most {MAX_QUESTION} are read", "query")
+    if any("\ud800" <= character <= "\udfff" for character in filters.source or ""):
+        raise InvalidRequest("the name of the source holds half a character, which none does", "source")
     if filters.lang is not None and filters.lang not in LANGUAGES:
         raise InvalidRequest(f"no language '{filters.lang}' to filter by: give {' or '.join(LANGUAGES)}", "lang")
     window = filters.window

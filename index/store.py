@@ -123,7 +123,7 @@ class Store:
             store = cls.open(folder)
             try:
                 store.require(card)
-            except ModelMismatch:
+            except BaseException:
                 store.close()
                 raise
             return store
@@ -366,7 +366,7 @@ class Store:
             values["until"] = _micros(window.until)
         if window.since is not None:
             # The end of a day is the first moment after it, so it is compared with another bound than a known moment.
-            where.append("(v.ends > :since OR (v.ends = :since AND v.precision <> 'day'))")
+            where.append("(v.ends > :since OR (v.ends = :since AND v.precision IS NOT 'day'))")
             values["since"] = _micros(window.since)
         if lang is not None:
             where.append("v.lang = :lang")

@@ -8,6 +8,7 @@ its moment, which is why adding never disturbs a search.
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from embed.encoder import Vectors
 from index.records import Ids, Ranking
 
 _FILE = re.compile(r"vectors-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)\.faiss")
+_CHECK = 4
+"""Bytes of the checksum that a file ends with."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class FaissVectors:
         self.generation = -1
         self._dimension = dimension
         self._segments: list[_Segment] = []
-        self._dead = np.zeros(0, dtype=np.int64)
+        self._dead = np.zeros(0, dtype=np.int64)  # in a segment, and passed over
+        self._removed = np.zeros(0, dtype=np.int64)  # dead after the next commit
         self._added: list[tuple[Ids, Vectors]] = []
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
@@ -46,18 +50,22 @@ class FaissVectors:
 
     def remove(self, ids: Ids) -> None:
         """See `VectorEngine.remove`."""
-        self._dead = np.union1d(self._dead, ids)
+        self._added = [(some[kept], rows[kept]) for some, rows in self._added for kept in [~np.isin(some, ids)]]
+        self._removed = np.union1d(self._removed, _held(self._segments, ids))
 
     def commit(self, generation: int) -> None:
         """See `VectorEngine.commit`."""
-        # Replaced, never changed: views hold the old list.
+        # Replaced, never changed: views hold the old lists.
         segments = list(self._segments)
+        self._dead = np.union1d(self._dead, self._removed)
+        self._removed = np.zeros(0, dtype=np.int64)
         if self._added:
             ids = np.concatenate([ids for ids, _ in self._added])
             segments.append(self._segment(ids, [vectors for _, vectors in self._added]))
             self._added = []
         while len(segments) > 1 and len(segments[-2].ids) < 2 * len(segments[-1].ids):
             segments[-2:] = [self._merged(segments[-2:])]
+        self._dead = _held(segments, self._dead)
         held = sum(len(segment.ids) for segment in segments)
         if len(self._dead) > held // 5:
             segments = [self._merged(segments)]
@@ -89,7 +97,7 @@ class FaissVectors:
     def save(self, folder: Path, owner: str) -> None:
         """Write everything to one file of `folder`, whole or not at all; other such files are deleted.
 
-        `owner` says whose vectors these are: `load` finds them under the same one only.
+        `owner` says whose vectors these are: `load` finds them under the same one only. The file ends with a checksum.
         """
         whole = self._merged(self._segments)
         mapped = faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension))
@@ -98,7 +106,9 @@ class FaissVectors:
         handle, name = tempfile.mkstemp(prefix=".vectors-", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(faiss.serialize_index(mapped).tobytes())
+                data = faiss.serialize_index(mapped).data
+                file.write(data)
+                file.write(zlib.crc32(data).to_bytes(_CHECK, "little"))
                 file.flush()
                 os.fsync(file.fileno())
             target = folder / f"vectors-{owner}-{self.generation}.faiss"
@@ -106,7 +116,8 @@ class FaissVectors:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        for path in folder.glob("vectors-*.faiss"):
+        # Also what a process that was killed had begun.
+        for path in (*folder.glob("vectors-*.faiss"), *folder.glob(".vectors-*")):
             if path != target:
                 path.unlink(missing_ok=True)
 
@@ -121,14 +132,16 @@ class FaissVectors:
         )
         for generation, path in reversed(found):
             try:
+                if not _intact(path):
+                    continue  # a cache: the store has it all
                 mapped: Any = faiss.read_index(str(path))
                 ids = faiss.vector_to_array(mapped.id_map).astype(np.int64)
                 index: Any = faiss.downcast_index(mapped.index)
                 # The map owns the inner index and would take it along.
                 mapped.own_fields = False
                 index.this.acquire()
-            except (RuntimeError, AttributeError):
-                continue  # a cache: the store has it all
+            except (OSError, RuntimeError, AttributeError):
+                continue
             if index.d == dimension and index.ntotal == len(ids):
                 engine._segments = [_Segment(ids, index)] if len(ids) else []
                 engine.generation = generation
@@ -172,6 +185,22 @@ class FaissView:
         # A short answer is padded with -1.
         real = places[0] >= 0
         return Ranking.best(segment.ids[places[0][real]], scores[0][real])
+
+
+def _held(segments: Sequence[_Segment], ids: Ids) -> Ids:
+    """Those of `ids` that lie in a segment."""
+    if len(ids) == 0 or not segments:
+        return np.zeros(0, dtype=np.int64)
+    return ids[np.isin(ids, np.concatenate([segment.ids for segment in segments]))]
+
+
+def _intact(path: Path) -> bool:
+    """Whether the file ends with its checksum; FAISS itself believes whatever it reads."""
+    check, left = 0, path.stat().st_size - _CHECK
+    with path.open("rb") as file:
+        while left > 0 and (part := file.read(min(left, 1 << 20))):
+            check, left = zlib.crc32(part, check), left - len(part)
+        return left == 0 and file.read() == check.to_bytes(_CHECK, "little")
 
 
 def _members(ids: Ids, of: Ids) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -5,12 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_datetime
 from babel.numbers import format_decimal
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from index.errors import InvalidRequest
 from index.records import Entry
-from index.search import Results
+from index.search import MAX_QUESTION, Results
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
@@ -20,6 +21,7 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Language",
 }
 
 _STRINGS: dict[str, dict[str, str]] = {
@@ -46,6 +48,11 @@ _STRINGS: dict[str, dict[str, str]] = {
         "lexical": "mots",
         "place": "n°\u00a0{rank} ({score})",
         "api": "Interface de programmation",
+        "bad_query": "Cette question est trop longue\u202f: {limit}\u00a0caractères au plus.",
+        "bad_lang": "Les passages sont en français ou en anglais\u202f: choisissez l’un ou l’autre, ou toutes les langues.",
+        "bad_since": "«\u00a0Depuis\u00a0» n’est pas une date\u202f: écrivez par exemple 2023-05-23.",
+        "bad_until": "«\u00a0Avant\u00a0» doit être une date, postérieure à «\u00a0Depuis\u00a0».",
+        "unavailable": "L’index ne peut pas être lu pour le moment. Réessayez dans un instant.",
     },
     "en": {
         "about": "Ask live blogs, in French or English.",
@@ -70,6 +77,11 @@ _STRINGS: dict[str, dict[str, str]] = {
         "lexical": "words",
         "place": "no. {rank} ({score})",
         "api": "API",
+        "bad_query": "This question is too long: at most {limit} characters are read.",
+        "bad_lang": "Passages are in French or English: choose one of them, or any.",
+        "bad_since": "“Since” is not a date: write, for example, 2023-05-23.",
+        "bad_until": "“Before” must be a date, and later than “Since”.",
+        "unavailable": "The index cannot be read at present. Try again in a moment.",
     },
 }
 
@@ -77,6 +89,11 @@ _STRINGS: dict[str, dict[str, str]] = {
 _environment = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+
+
+def template(name: str) -> Template:
+    """A template of this folder."""
+    return _environment.get_template(name)
 
 
 def choose_language(asked: str, accepted: str) -> str:
@@ -88,18 +105,20 @@ def choose_language(asked: str, accepted: str) -> str:
     if asked in _STRINGS:
         return asked
     preferences = []
-    for part in accepted.split(","):
-        name, _, quality = part.strip().partition(";q=")
+    for part in accepted.lower().split(","):
+        name, _, weight = part.replace(" ", "").partition(";q=")
         try:
-            preferences.append((-float(quality or 1), name.split("-")[0].lower()))
+            quality = float(weight or 1)
         except ValueError:
             continue
-    preferences.sort(key=lambda preference: preference[0])
-    return next((name for _, name in preferences if name in _STRINGS), "fr")
+        if quality > 0 and name.split("-")[0] in _STRINGS:
+            preferences.append((-quality, name.split("-")[0]))
+    # Equal ones stay in the browser's order.
+    return min(preferences, key=lambda preference: preference[0], default=(0, "fr"))[1]
 
 
-def render(language: str, asked: Mapping[str, str], results: Results | None, failure: str | None) -> str:
-    """The page as HTML."""
+def render(language: str, asked: Mapping[str, str], results: Results | None, failure: Exception | None) -> str:
+    """The page as HTML; `failure` is what became of the question, where there are no results."""
     strings = _STRINGS[language]
 
     def when(entry: Entry) -> str:
@@ -113,18 +132,26 @@ def render(language: str, asked: Mapping[str, str], results: Results | None, fai
         "s": strings,
         "asked": asked,
         "results": results,
-        "failure": failure,
+        "failure": _explained(failure, language) if failure else None,
         "when": when,
         "place": place,
     }
-    return _environment.get_template("page.html").render(context)
+    return template("page.html").render(context)
+
+
+def _explained(failure: Exception, language: str) -> str:
+    """What became of the question, in the reader's language."""
+    name = f"bad_{failure.field}" if isinstance(failure, InvalidRequest) else "unavailable"
+    return _STRINGS[language][name].format(limit=format_decimal(MAX_QUESTION, locale=language))
 
 
 def _when(entry: Entry, language: str) -> str | None:
     published: datetime | None = entry.published
     if published is None:
         return f"{entry.clock:%H:%M}" if entry.clock else None
-    if entry.day_only:
-        return str(format_date(published, "full", locale=language))
-    pattern = "EEEE d MMMM y 'à' HH'\u202fh\u202f'mm" if language == "fr" else "EEEE d MMMM y, HH:mm"
+    # French counts the first day of a month, and only that one.
+    first = language == "fr" and published.day == 1
+    pattern = "EEEE d'er' MMMM y" if first else "EEEE d MMMM y"
+    if not entry.day_only:
+        pattern += " 'à' HH'\u202fh\u202f'mm" if language == "fr" else ", HH:mm"
     return str(format_datetime(published, pattern, tzinfo=published.tzinfo, locale=language))
