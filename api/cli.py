@@ -263,16 +263,17 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
     chosen = judgements.load(given.set)
     directions = [given.direction] if given.direction else chosen.directions()
     encoder = load(settings.model, settings.device, settings.cache)
-    with console.progress("indexing") as bar:
-        folder = evaluate.prepare(chosen, settings.cache / "evaluate", encoder, bar.report)
     measured = {}
-    with Searcher(folder, encoder) as searcher, _written(given.run) as file:
-        for direction in directions:
-            with console.progress(f"asking {direction}") as bar:
-                scored = evaluate.run(chosen, direction, searcher, bar.count)
-            measured[direction] = evaluate.as_row(evaluate.measure(scored))
-            if file and (direction == "mix" or len(directions) == 1):
-                evaluate.write_trec(scored, file)
+    with _written(given.run) as file:
+        with console.progress("indexing") as bar:
+            folder = evaluate.prepare(chosen, settings.cache / "evaluate", encoder, bar.report)
+        with Searcher(folder, encoder) as searcher:
+            for direction in directions:
+                with console.progress(f"asking {direction}") as bar:
+                    scored = evaluate.run(chosen, direction, searcher, bar.count)
+                measured[direction] = evaluate.as_row(evaluate.measure(scored))
+                if file and (direction == "mix" or len(directions) == 1):
+                    evaluate.write_trec(scored, file)
     if given.json:
         print(json.dumps({"set": chosen.name, "model": encoder.card.name, "directions": measured}))
     else:
@@ -286,15 +287,15 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
     if path is None:
         yield None
         return
+    # A pipe or a device has nothing to be left as it was.
+    plain = path.is_file() or not path.exists()
+    path = path.resolve()
+    part = path.with_name(f".{path.name}.part") if plain else path
     try:
-        # A pipe or a device has nothing to be left as it was.
-        plain = path.is_file() or not path.exists()
-        written = path.resolve()
-        part = written.with_name(f".{written.name}.part") if plain else written
         with part.open("w", encoding="utf-8") as file:
             yield file
         if plain:
-            part.replace(written)
+            part.replace(path)
     except OSError as error:
         raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
