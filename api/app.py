@@ -99,7 +99,7 @@ def _add_routes(app: FastAPI) -> None:
         zone = dates.zone(searcher.reader.store.zone())
         return search_out(searcher.search(asked.query, asked.k, asked.filters(zone)))
 
-    @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 500, 503))
+    @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
     def entry(entry_id: EntryId, searcher: Open) -> EntryOut:
         """A whole entry, with its passages."""
         generation = searcher.reader.snapshot().generation

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -110,7 +110,7 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
         metavar="YYYY-MM-DD",
         help="day of the topmost timed entry, for documents whose manifest does not say",
     )
-    parser.add_argument("--tz", metavar="ZONE", help="their time zone (default: setting tz, Europe/Paris)")
+    parser.add_argument("--tz", metavar="ZONE", help="their time zone, as Europe/Paris or --tz=-03:00 (default: setting tz)")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -289,18 +289,20 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
         return
     # A pipe or a device has nothing to be left as it was.
     plain = path.is_file() or not path.exists()
-    path = path.resolve()
-    part = path.with_name(f".{path.name}.part") if plain else path
+    # Beside the file itself, where a link leads to one.
+    real = path.resolve() if plain else path
+    part = real.with_name(f".{real.name}.part") if plain else real
     try:
         with part.open("w", encoding="utf-8") as file:
             yield file
         if plain:
-            part.replace(path)
+            part.replace(real)
     except OSError as error:
         raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if plain:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
 
 def run_bench(given: argparse.Namespace, settings: Settings) -> int:

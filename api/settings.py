@@ -16,9 +16,9 @@ CONFIG_FILE = "filrouge.toml"
 
 
 class Settings(BaseSettings):
-    """Every setting, as `FILROUGE_NAME` in the environment or `name = …` in `filrouge.toml`."""
+    """Every setting, as `FILROUGE_NAME` in the environment or `name = …` in `filrouge.toml`; an empty variable is none."""
 
-    model_config = SettingsConfigDict(env_prefix="FILROUGE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="FILROUGE_", env_ignore_empty=True, extra="forbid")
 
     index: Annotated[Path, Field(description="Folder of the index, where `--index` is not given.")] = Path(".filrouge")
     model: Annotated[
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            TomlConfigSettingsSource(settings_cls, toml_file=path if path.exists() else None),
+            TomlConfigSettingsSource(settings_cls, toml_file=path if path.is_file() else None),
         )
 
 
@@ -79,8 +79,8 @@ def load_settings(**given: Any) -> Settings:
     """The settings, with `given` on top. Raises `InvalidSettings` naming the setting and what is wrong with it."""
     path = _config_file()
     try:
-        if os.environ.get("FILROUGE_CONFIG") and not path.exists():
-            raise InvalidSettings(f"FILROUGE_CONFIG names {path}, and there is no such file")
+        if not path.is_file() and (path.exists() or os.environ.get("FILROUGE_CONFIG")):
+            raise InvalidSettings(f"cannot read the settings: there is no file {path}")
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]

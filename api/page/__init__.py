@@ -130,7 +130,9 @@ def render(language: str, asked: Mapping[str, str], results: Results | None, fai
     context: dict[str, Any] = {
         "ui": language,
         "s": strings,
-        "asked": asked,
+        # A question far over the limit is not sent back whole.
+        "asked": {**asked, "q": asked["q"][:MAX_QUESTION]},
+        "longest": MAX_QUESTION,
         "results": results,
         "failure": _explained(failure, language) if failure else None,
         "when": when,

@@ -1,10 +1,7 @@
 """The reference at `/docs`: the API description as a page. Ready-made ones fetch their code from other machines."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-from markupsafe import Markup, escape
 
 from api import page
 
@@ -20,22 +17,12 @@ def render(api: Mapping[str, Any]) -> str:
         "api": api,
         "operations": operations,
         "schemas": api["components"]["schemas"],
-        "prose": _prose,
         "kind": _kind,
         "asked": _asked,
         "fields": _fields,
         "schema_of": _schema_of,
     }
     return page.template("reference.html").render(context)
-
-
-def _prose(text: str) -> Markup:
-    """Text with code in backticks.
-
-    >>> _prose("`a<b` is code")
-    Markup('<code>a&lt;b</code> is code')
-    """
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
