@@ -40,10 +40,7 @@ def zone_name(of: tzinfo | None) -> str:
     if isinstance(of, ZoneInfo) and of.key:
         return of.key
     offset = of.utcoffset(None) if isinstance(of, timezone) else None
-    if not offset:
-        return "UTC"
-    minutes = int(offset.total_seconds() // 60)
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return datetime(2000, 1, 1, tzinfo=of).isoformat()[len("2000-01-01T00:00:00") :] if offset else "UTC"
 
 
 def moment(text: str, within: tzinfo, field: str = "") -> datetime:
@@ -61,14 +58,27 @@ def moment(text: str, within: tzinfo, field: str = "") -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=within)
 
 
+_DISORDER = 60
+"""Minutes by which an entry may stand out of order; midnight passes where the clock is further off."""
+_DAY = 24 * 60
+
+
 def newest_first(clocks: Sequence[time]) -> bool:
     """Whether a page lists its entries backwards: more of its steps go back in time than forward.
 
     >>> newest_first([time(11, 58), time(7, 44), time(6, 25)]), newest_first([time(23, 50), time(0, 10), time(0, 20)])
     (True, False)
+
+    A step goes the short way round the clock, so that one over midnight counts for what it is. With as many of the one as of
+    the other, how far they go decides; a page that does not move has the usual order, which is the newest first.
+
+    >>> newest_first([time(0, 10), time(23, 50)]), newest_first([time(11, 58), time(11, 58)])
+    (True, True)
     """
-    steps = list(itertools.pairwise(clocks))
-    return sum(a > b for a, b in steps) > sum(a < b for a, b in steps)
+    half = _DAY // 2
+    steps = [(_minutes(after) - _minutes(before) + half) % _DAY - half for before, after in itertools.pairwise(clocks)]
+    back, forward = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
+    return back > forward or (back == forward and sum(steps) <= 0)
 
 
 def day_offsets(clocks: Sequence[time], backwards: bool) -> list[int]:
@@ -76,12 +86,21 @@ def day_offsets(clocks: Sequence[time], backwards: bool) -> list[int]:
 
     >>> day_offsets([time(0, 10), time(23, 50), time(22, 0)], backwards=True)
     [0, -1, -1]
+
+    An entry that stands a little out of order is not a day away.
+
+    >>> day_offsets([time(12, 0), time(11, 40), time(11, 42), time(11, 30)], backwards=True)
+    [0, 0, 0, 0]
     """
     offsets = [0] if clocks else []
     for before, after in itertools.pairwise(clocks):
-        passed = after > before if backwards else after < before
-        offsets.append(offsets[-1] + (0 if not passed else -1 if backwards else 1))
+        against = (_minutes(after) - _minutes(before)) * (1 if backwards else -1)
+        offsets.append(offsets[-1] + (0 if against < _DISORDER else -1 if backwards else 1))
     return offsets
+
+
+def _minutes(clock: time) -> int:
+    return clock.hour * 60 + clock.minute
 
 
 def instant(day: date, clock: time, within: tzinfo) -> datetime:
@@ -96,6 +115,11 @@ def instant(day: date, clock: time, within: tzinfo) -> datetime:
 def midnight(day: date, within: tzinfo) -> datetime:
     """The first moment of `day`."""
     return instant(day, time(), within)
+
+
+def in_reach(day: date) -> bool:
+    """Whether `day` and its neighbours exist in every zone: years 2 to 9998."""
+    return 1 < day.year < 9999
 
 
 def shift(day: date, days: int) -> date:

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from index.dates import zone
-from index.errors import FilrougeError, InvalidManifest, UnreadableDocument
+from index.dates import in_reach, zone
+from index.errors import FilrougeError, InvalidManifest, InvalidRequest, UnreadableDocument
 
 MANIFEST = "manifest.toml"
 
@@ -48,8 +48,8 @@ def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
     """Every document below `paths`, in a stable order; what is wrong with a path comes as a `Failure` in its place.
 
     A folder stands for all files below it, hidden ones and manifests apart; a folder that has a `manifest.toml` is described
-    by it. `given` holds for what no manifest says. The public name of a file is its path from the folder above what was
-    named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
+    by it, and left out when that is wrong. `given` holds for what no manifest says. The public name of a file is its path
+    from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
     """
     for path in paths:
         try:
@@ -61,39 +61,66 @@ def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
                 if empty:
                     raise UnreadableDocument("the folder holds no documents")
             elif path.is_file():
+                if path.name == MANIFEST:
+                    raise UnreadableDocument("is a manifest, which describes the documents beside it: name its folder")
                 yield _document(path, path, _manifest(path.parent), given)
             else:
                 raise UnreadableDocument("no such file or folder")
         except FilrougeError as error:
-            yield Failure(str(path), str(error))
+            yield Failure(_shown(path), str(error))
         except OSError as error:
-            yield Failure(str(path), f"cannot be read: {error.strerror or error}")
+            yield Failure(_shown(path), f"cannot be read: {error.strerror or error}")
 
 
 def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
-    for name_of_folder, folders, files in os.walk(root):
+    closed: list[OSError] = []
+    for name_of_folder, folders, files in os.walk(root, onerror=closed.append):
         folder = Path(name_of_folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        manifest = _manifest(folder)
+        try:
+            manifest = _manifest(folder)
+        except InvalidManifest as error:
+            yield Failure(_shown(folder), str(error))
+            continue
         for name in sorted(set(manifest) - set(files)):
             yield Failure(_source(folder / name, root), f"{MANIFEST} names it, and it is not there")
         for name in sorted(files):
             if not name.startswith(".") and name != MANIFEST:
-                yield _document(folder / name, root, manifest, given)
+                try:
+                    yield _document(folder / name, root, manifest, given)
+                except UnreadableDocument as error:
+                    yield Failure(_shown(folder / name), str(error))
+    for refused in closed:
+        yield Failure(_shown(refused.filename), f"cannot be read: {refused.strerror}")
+
+
+def _shown(path: object) -> str:
+    """A path as text that can be printed and stored: a name need not be text at all."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 def _document(path: Path, root: Path, manifest: dict[str, dict[str, Any]], given: Facts) -> Document:
+    # A pipe would be waited for without end, and a link may lead nowhere.
+    if not os.path.isfile(path):
+        raise UnreadableDocument("is not a file, or a link to a file that is not there")
+    if _shown(path) != str(path):
+        raise UnreadableDocument("has a name that is not UTF-8: rename it")
     known = dict(manifest.get(path.name, {}))
     source = known.pop("source", None) or _source(path, root)
     known["day"] = known.pop("date", given.day)
-    return Document(path, source, replace(given, **known))
+    facts = replace(given, **known)
+    if facts.day is not None and not in_reach(facts.day):
+        raise UnreadableDocument(f"the date {facts.day} is out of reach: years 2 to 9998")
+    return Document(path, source, facts)
 
 
 def _source(path: Path, root: Path) -> str:
-    top = root.resolve()
-    below = path.relative_to(root).as_posix() if path != root else ""
-    parent = top.parent.name if path == root else top.name
-    return "/".join(part for part in (parent, below or top.name) if part)
+    if path == root:
+        # Its own name, not that of what it may be a link to.
+        parent, below = path.parent.resolve().name, path.name
+    else:
+        parent, below = root.resolve().name, path.relative_to(root).as_posix()
+    return f"{parent}/{below}" if parent else below
 
 
 _KEYS: dict[str, type] = {"file": str, "source": str, "title": str, "lang": str, "tz": str, "date": date, "url": str}
@@ -102,12 +129,14 @@ _KEYS: dict[str, type] = {"file": str, "source": str, "title": str, "lang": str,
 def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """What the folder's manifest says, by file name; empty when it has none."""
     path = folder / MANIFEST
-    if not path.is_file():
-        return {}
     try:
+        if not path.is_file():
+            return {}
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
+    except OSError as error:
+        raise InvalidManifest(f"{MANIFEST} cannot be read: {error.strerror or error}") from error
     unknown = set(content) - {"document"}
     if unknown:
         raise InvalidManifest(f"{MANIFEST} has the unknown key '{min(unknown)}'; it holds [[document]] tables only")
@@ -134,5 +163,8 @@ def _checked(table: dict[str, Any], where: str) -> dict[str, Any]:
     if not name or "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidManifest(f"{where}: file = {name!r} is not the name of a file in this folder")
     if "tz" in table:
-        zone(table["tz"])
+        try:
+            zone(table["tz"])
+        except InvalidRequest as error:
+            raise InvalidManifest(f"{where}: {error}") from error
     return dict(table)

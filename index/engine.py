@@ -108,6 +108,7 @@ class ExactVectors:
         self._ids = np.zeros(0, dtype=np.int64)
         self._vectors = np.zeros((0, dimension), dtype=np.float32)
         self.generation = -1
+        self._shown = copy.copy(self)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """See `VectorEngine.add`."""
@@ -122,10 +123,13 @@ class ExactVectors:
     def commit(self, generation: int) -> None:
         """See `VectorEngine.commit`."""
         self.generation = generation
+        # Its arrays are never written to again.
+        self._shown = copy.copy(self)
+        del self._shown._shown
 
     def view(self) -> "ExactVectors":
-        """A copy: its arrays are never written to again."""
-        return copy.copy(self)
+        """A copy made by the last commit."""
+        return self._shown
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""
@@ -153,6 +157,8 @@ class ExactTerms:
     def __init__(self) -> None:
         self._terms: dict[int, Counter[str]] = {}
         self.generation = -1
+        self._shown = copy.copy(self)
+        self._shown._terms = {}
 
     def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
         """See `TermEngine.add`."""
@@ -166,12 +172,13 @@ class ExactTerms:
     def commit(self, generation: int) -> None:
         """See `TermEngine.commit`."""
         self.generation = generation
+        self._shown = copy.copy(self)
+        self._shown._terms = dict(self._terms)
+        del self._shown._shown
 
     def view(self) -> "ExactTerms":
-        """A copy of what is there now."""
-        view = copy.copy(self)
-        view._terms = dict(self._terms)
-        return view
+        """A copy made by the last commit."""
+        return self._shown
 
     def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""

@@ -82,7 +82,8 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
     Vectors are kept as they are made, so that an interrupted run goes on where it was; readers see the old ones until the
     end. With the model that the index has, nothing is computed that is there already.
     """
-    with lock.writing(folder), Store.open(folder) as store:
+    # Opened before the lock, which would leave its file in a folder that is no index.
+    with Store.open(folder) as store, lock.writing(folder):
         pending: dict[bytes, str] = {}
         count = 0
         for _, entry in store.all_current():

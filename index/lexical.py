@@ -80,6 +80,8 @@ class TantivyTerms:
             tantivy.Index(_schema(), str(fresh))
             _write_stamp(fresh, owner, -1, 0)
             shutil.rmtree(folder, ignore_errors=True)
+            if folder.is_file():
+                folder.unlink()
             fresh.rename(folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

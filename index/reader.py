@@ -169,9 +169,10 @@ class Reader:
                 terms.add([(p.id, passage_terms(f"{p.title}\n{p.text}", p.lang)) for p in batch])
             terms.commit(upto)
         except (OSError, ValueError) as error:
-            # tantivy tells of a full disk with a ValueError.
+            # tantivy tells of a full disk with a ValueError, at length and in its own words.
+            why = (error.strerror if isinstance(error, OSError) else None) or "the disk may be full"
             raise StorageError(
-                f"cannot write the search cache of {self.folder}: {error}; every entry is safe: free some space and try again"
+                f"cannot write the search cache of {self.folder}: {why}; every entry is safe: free some space and try again"
             ) from error
         return terms
 

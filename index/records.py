@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -72,7 +73,7 @@ class Entry:
             self.clock.isoformat() if self.clock else "",
             self.url or "",
         )
-        return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
 
 
 def published_text(published: datetime | None, precision: Precision | None) -> str | None:

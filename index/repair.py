@@ -14,9 +14,9 @@ def rebuild_caches(folder: Path, card: ModelCard) -> int:
 
     Raises `IndexBusy` while another process writes, and `ModelMismatch` unless `card` is the index's own.
     """
-    with lock.writing(folder):
-        with Store.open(folder) as store:
-            store.require(card)
+    # Opened before the lock, which would leave its file in a folder that is no index.
+    with Store.open(folder) as store, lock.writing(folder):
+        store.require(card)
         shutil.rmtree(folder / "cache", ignore_errors=True)
         with Reader(folder, card, writing=True) as reader:
             return reader.snapshot().generation

@@ -65,10 +65,12 @@ class Searcher:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, a language other than French and English, or the name of a source that no source can have.
+        begins, a language other than French and English, or a source that the index does not have.
         """
         filters = filters or Filters()
         check(question, k, filters)
+        if filters.source is not None and self.reader.store.origin(filters.source) is None:
+            raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
         snapshot = self.reader.snapshot()
         ranked = self.rank(question, max(_DEPTH, 3 * k), filters, snapshot)
         return Results(
@@ -102,7 +104,7 @@ class Searcher:
 
 
 def check(question: str, k: int, filters: Filters) -> None:
-    """Raise `InvalidRequest` for what `Searcher.search` would refuse, without an index or a model."""
+    """Raise `InvalidRequest` for what `Searcher.search` would refuse of any index, without one and without a model."""
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequest(f"k is {k}; ask for 1 to {MAX_HITS} hits", "k")
     if not question.strip():

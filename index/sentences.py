@@ -6,20 +6,24 @@ not end before its », so that a quotation of several sentences stays with the w
 """
 
 import re
+from collections import deque
 
 Span = tuple[int, int]
 
-_END = re.compile(r"(?:\.{3}|[.!?…])+[\s\u00a0\u202f]*[»”\"’')\]]*(?=\s)")
-_BEGIN = re.compile(r"\s+[-–—•«“\"‘'(\[\s\u00a0\u202f]*[^\W_a-zà-öø-ÿœ]")
+# A row of full stops is tried once, at its beginning: from each of them it would take the square of its length.
+_END = re.compile(r"(?<![.!?…])[.!?…]+[\s\u00a0\u202f]*[»”\"’')\]]*(?=\s)")
+_BEGIN = re.compile(r"\s[-–—•«“\"‘'(\[\s\u00a0\u202f]*[^\W_a-zà-öø-ÿœ]")
 _LAST_WORD = re.compile(r"[^\s\u00a0\u202f(«“\"‘'’\[]+$")
+_LONGEST = 40
+"""Characters looked at before a full stop; no abbreviation is longer, and a line may be very long."""
 # Before a name: a full stop behind these ends nothing.
 _TITLES = frozenset(
     """m mm mme mmes mlle mlles me mes mgr dr drs pr prof st ste sts stes gal col cdt cne lt cap sgt mr mrs ms jr sr gen sen rep
-    gov capt rev hon messrs cf vs e.g i.e env bd bld boul av""".split()
+    gov capt rev hon messrs cf vs e.g i.e env bd bld boul av apr""".split()
 )
 # Before a number: they end nothing when one follows.
 _NUMBERED = frozenset(
-    """art al chap fig p pp vol no nos nº n° n tél tel ex janv févr fév avr juil sept oct nov déc jan feb mar apr jun jul aug
+    """art al chap fig p pp vol no nos nº n° n tél tel ex janv févr fév avr juil sept oct nov déc jan feb mar jun jul aug
     sep dec""".split()
 )
 
@@ -44,16 +48,19 @@ def clauses(text: str, start: int, end: int) -> list[Span]:
 
 def _in_line(text: str, start: int, end: int, keep_quotes: bool) -> list[Span]:
     found: list[Span] = []
-    quotes = _quotes(text, start, end) if keep_quotes else []
+    quotes = deque(_quotes(text, start, end) if keep_quotes else [])
     begin = start
     for match in _END.finditer(text, start, end):
         stop = match.end()
         following = _BEGIN.match(text, stop, end)
         if following is None or (
-            match.group().rstrip() == "." and _abbreviated(text[begin : match.start() + 1], text[stop : stop + 20])
+            match.group().rstrip() == "."
+            and _abbreviated(text[max(begin, match.start() - _LONGEST) : match.start() + 1], text[stop : stop + 20])
         ):
             continue
-        if any(opened < match.start() and stop < closed for opened, closed in quotes):
+        while quotes and quotes[0][1] <= stop:
+            quotes.popleft()
+        if quotes and quotes[0][0] < match.start():
             continue
         found.append(_trim(text, begin, stop))
         begin = stop
@@ -84,8 +91,9 @@ def _abbreviated(before: str, following: str) -> bool:
     last = word.group().lower()
     if last in _TITLES or (last in _NUMBERED and following.strip()[:1].isdigit()):
         return True
-    initials = re.fullmatch(r"(?:[^\W\d_]\.-?)*[^\W\d_]", last)  # J. Borrell, J.-P. Raffarin, U.S. President
-    return initials is not None or (last.isdigit() and before[:-1].strip() == word.group())  # "1. Premier point"
+    # J. Borrell, J.-P. Raffarin, U.S. President; but "à 11 h." ends there.
+    initials = re.fullmatch(r"(?:[^\W\d_]\.-?)+[^\W\d_]", last) or (len(last) == 1 and word.group().isupper())
+    return bool(initials) or (last.isdigit() and before[:-1].strip() == word.group())  # "1. Premier point"
 
 
 def _trim(text: str, start: int, end: int) -> Span:

@@ -22,19 +22,22 @@ import Stemmer
 
 _WORD = re.compile(
     r"""
-      (?P<time>(?<!\d)(?:[01]?\d|2[0-3])(?:[ \u00a0\u202f]?[hH][ \u00a0\u202f]?|:)[0-5]\d(?!\d))
+      (?P<time>(?<!\d)(?:
+            (?:0?[1-9]|1[0-2])[:.][0-5]\d[ \u00a0\u202f]?[aApP](?:\.[mM]\.?|[mM])(?![^\W_])
+          | (?:[01]?\d|2[0-3])(?:[ \u00a0\u202f]?[hH][ \u00a0\u202f]?|:)[0-5]\d(?!\d)))
     | (?P<number>\d{1,3}(?:[ \u00a0\u202f.,]\d{3})+(?![\d]) | \d++(?:[.,]\d++)?(?![^\W_]))
-    | (?P<acronym>(?<![^\W_])(?:[^\W\d_]\.){2,})
+    | (?P<acronym>(?<![^\W_])(?:(?:[cdjlmnstCDJLMNST]|[qQ][uU])['’ʼ])?(?:[^\W\d_]\.){2,}(?:[^\W\d_](?![^\W_]))?)
     | (?P<word>[^\W_](?:[^\W_]|[\u0300-\u036f]|['’ʼ](?=[^\W_])|[-‐‑](?=[^\W_]))*)
     """,
     re.VERBOSE,
 )
 _ELISION = re.compile(
-    r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|quelqu|presqu)['’ʼ](?=\w)",
+    r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|quelqu|presqu)['’ʼ](?=\w)",
     re.IGNORECASE,
 )
+_APOSTROPHE = re.compile(r"['’ʼ]")
 _POSSESSIVE = re.compile(r"['’ʼ]s?$", re.IGNORECASE)
-_WHOLE = re.compile(r"^(?:aujourd|prud|o)['’ʼ]", re.IGNORECASE)
+_WHOLE = re.compile(r"(?:aujourd|prud|o)['’ʼ]", re.IGNORECASE)
 _CODE = re.compile(r"^(?=.*\d)(?=.*[^\W\d])")
 _HYPHEN = re.compile(r"[-‐‑]")
 _SPELLINGS = str.maketrans({"œ": "oe", "æ": "ae", "'": "", "’": "", "ʼ": ""})
@@ -80,14 +83,22 @@ def words(text: str) -> Iterator[Word]:
         start, end = match.span()
         found = match.group()
         if match.lastgroup == "time":
-            hours, minutes = re.findall(r"\d+", found)
-            yield Word(start, end, f"{int(hours):02}h{minutes}")
+            yield Word(start, end, _time(found))
         elif match.lastgroup == "number":
             yield Word(start, end, _number(found))
         elif match.lastgroup == "acronym":
-            yield Word(start, end, fold(found.replace(".", "")))
+            elided = _ELISION.match(found)
+            start += elided.end() if elided else 0
+            yield Word(start, end, fold(text[start:end].replace(".", "")))
         else:
             yield from _split(found, start)
+
+
+def _time(found: str) -> str:
+    hours, minutes = re.findall(r"\d+", found)
+    half = re.search("[aApP]", found)
+    hour = int(hours) if half is None else int(hours) % 12 + (12 if half.group() in "pP" else 0)
+    return f"{hour:02}h{minutes}"
 
 
 def _number(found: str) -> str:
@@ -98,27 +109,36 @@ def _number(found: str) -> str:
 def _split(found: str, start: int) -> Iterator[Word]:
     """A run of letters, apostrophes and hyphens -> its words."""
     found = _POSSESSIVE.sub("", found)
-    if not _WHOLE.match(found):
-        elided = _ELISION.match(found)
+    at = 0
+    while at < len(found):
+        whole = _WHOLE.match(found, at)
+        elided = None if whole else _ELISION.match(found, at)
         if elided:
-            yield from _split(found[elided.end() :], start + elided.end())
-            return
-        apostrophe = re.search(r"['’ʼ]", found)
-        if apostrophe:
-            yield from _split(found[: apostrophe.start()], start)
-            yield from _split(found[apostrophe.end() :], start + apostrophe.end())
-            return
+            at = elided.end()
+            continue
+        apostrophe = None if whole else _APOSTROPHE.search(found, at)
+        end = apostrophe.start() if apostrophe else len(found)
+        # One of the apostrophes is a letter to Unicode and may begin a run.
+        if at < end:
+            yield from _parts(found[at:end], start + at)
+        at = end + 1
+
+
+def _parts(found: str, start: int) -> Iterator[Word]:
+    """A run of letters and hyphens -> its words, and itself when it is a code."""
     at = 0
     parts = _HYPHEN.split(found)
     for part in parts:
         if len(part) > 1 or len(parts) == 1:
-            form = fold(part)
-            # "F-16s": the plural of a code is the code.
-            yield Word(start + at, start + at + len(part), form[:-1] if re.fullmatch(r".*\d+s", form) else form)
+            yield Word(start + at, start + at + len(part), _singular(fold(part)))
         at += len(part) + 1
     if len(parts) > 1 and _CODE.match(found):
-        joined = fold("".join(parts))
-        yield Word(start, start + len(found), joined[:-1] if re.fullmatch(r".*\d+s", joined) else joined)
+        yield Word(start, start + len(found), _singular(fold("".join(parts))))
+
+
+def _singular(form: str) -> str:
+    """The plural of a code is the code: `f16s` is `f16`."""
+    return form[:-1] if form.endswith("s") and form[-2:-1].isdigit() else form
 
 
 def fold(text: str) -> str:
@@ -142,7 +162,9 @@ def without_accents(text: str) -> str:
 def passage_terms(text: str, lang: str) -> list[str]:
     """The terms of a text written in `lang`, in order, repeated as often as they occur, stop words left out."""
     stop = _STOP.get(lang, frozenset())
-    return [_term(word.form, lang) for word in words(text) if without_accents(word.form) not in stop]
+    plain = ((word, without_accents(word.form)) for word in words(text))
+    # A stray accent is a letter to Unicode, and nothing once accents are gone.
+    return [_term(word.form, lang) for word, letters in plain if letters and letters not in stop]
 
 
 def question_terms(text: str, lang: str) -> list[str]:
@@ -154,7 +176,7 @@ def question_terms(text: str, lang: str) -> list[str]:
     found: dict[str, None] = {}
     for word in words(text):
         plain = without_accents(word.form)
-        if plain in _STOP.get(lang, frozenset()):
+        if not plain or plain in _STOP.get(lang, frozenset()):
             continue
         for rules in (lang, *(other for other in _STOP if other != lang), "und"):
             if plain not in _STOP.get(rules, frozenset()):

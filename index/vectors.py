@@ -29,6 +29,8 @@ _CHECK = 4
 class _Segment:
     ids: Ids
     index: Any  # faiss.IndexFlatIP, in the order of the ids
+    owner: Any = None
+    """Whose memory the index lies in; taking it over, with SWIG's `acquire`, ends the process sooner or later."""
 
 
 class FaissVectors:
@@ -137,13 +139,10 @@ class FaissVectors:
                 mapped: Any = faiss.read_index(str(path))
                 ids = faiss.vector_to_array(mapped.id_map).astype(np.int64)
                 index: Any = faiss.downcast_index(mapped.index)
-                # The map owns the inner index and would take it along.
-                mapped.own_fields = False
-                index.this.acquire()
             except (OSError, RuntimeError, AttributeError):
                 continue
             if index.d == dimension and index.ntotal == len(ids):
-                engine._segments = [_Segment(ids, index)] if len(ids) else []
+                engine._segments = [_Segment(ids, index, mapped)] if len(ids) else []
                 engine.generation = generation
                 break
         return engine

@@ -1,12 +1,24 @@
 """What tests share. Nothing here needs a network, nor anything beside the checkout."""
 
-from collections.abc import Callable
+import hashlib
+import itertools
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from embed import Encoder, load
+from api.app import create_app
+from embed import Encoder, bundled, load
 from embed.hashing import HashingEncoder
+from index.documents import Facts
+from index.ingest import ingest
+from index.search import Searcher
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -54,3 +66,102 @@ def evaluation_set() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def seed_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of `seeds/` made with the `encoder`; tests only read it."""
+    folder = tmp_path_factory.mktemp("seed") / "index"
+    report = ingest([ROOT / "seeds"], folder, HashingEncoder(), Facts(tz="Europe/Paris"))
+    assert (report.added, report.failures) == (6, [])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(seed_index: Path) -> Iterator[TestClient]:
+    """HTTP over `seed_index`; a failure of the server comes as its response."""
+    app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What a process of ours is started with: nothing of the developer's own settings, and the `encoder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FILROUGE_", "PYTHONUNBUFFERED"))}
+    return {**kept, "FILROUGE_MODEL": "hashing", "FILROUGE_CACHE": str(tmp_path / "cache"), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def filrouge(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command in a process of its own, in the test's folder."""
+
+    def run(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "api.cli", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> bytes:
+    """A weights file in the layout that `embed.bundled` documents: one layer, 64 pieces, numbers of no meaning."""
+    hidden, feed_forward, positions, types, random = 32, 64, 64, 2, np.random.default_rng(1)
+    words = "le la de Kremlin drone drones query passage mot the Oui".split()
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *("▁" + word for word in words)]
+    pieces += [letter for letter in "abcdefghijklmnopqrstuvwxyzéèàç:.,!?«»'’0123456789" if letter not in pieces]
+    scores = [0.0] * 4 + [-2.0] + [-3.0 if len(piece) > 1 else -6.0 for piece in pieces[5:]]
+
+    def quantised(elements: int) -> tuple[int, int, bytes]:
+        blocks = (np.float16(0.05).tobytes() + random.bytes(16) for _ in range(elements // 32))
+        return 1, elements, b"".join(blocks)
+
+    def plain(value: float, elements: int) -> tuple[int, int, bytes]:
+        return 0, elements, np.full(elements, value, dtype="<f4").tobytes()
+
+    tensors = {
+        "emb.word": quantised(len(pieces) * hidden),
+        "emb.pos": quantised(positions * hidden),
+        "emb.type": quantised(types * hidden),
+    }
+    shapes = {"q": (hidden, hidden), "k": (hidden, hidden), "v": (hidden, hidden), "ao": (hidden, hidden)}
+    shapes |= {"fi": (feed_forward, hidden), "fo": (hidden, feed_forward)}
+    for name, (rows, columns) in shapes.items():
+        tensors |= {f"l0.{name}.w": quantised(rows * columns), f"l0.{name}.b": plain(0.0, rows)}
+    for name in ("emb.ln", "l0.aln", "l0.oln"):
+        tensors |= {f"{name}.w": plain(1.0, hidden), f"{name}.b": plain(0.0, hidden)}
+
+    blobs = [piece.encode() for piece in pieces]
+    data = b"E5S1" + struct.pack("<I", 1)
+    data += struct.pack("<7i", hidden, 1, 4, feed_forward, len(pieces), positions, types)
+    data += struct.pack("<fi", 1e-12, 32) + struct.pack("<5i", len(pieces), 0, 2, 1, 3)
+    data += struct.pack("<Q", sum(map(len, blobs)))
+    data += struct.pack(f"<{len(pieces) + 1}I", *itertools.accumulate(map(len, blobs), initial=0))
+    data += struct.pack(f"<{len(pieces)}f", *scores) + b"".join(blobs)
+    data += struct.pack("<iI", 1, 9) + struct.pack("<IBI", 0xA0, 1, 0x20)
+    data += struct.pack("<i", len(tensors))
+    at = len(data) + sum(2 + len(name) + 1 + 4 + 8 + 8 for name in tensors)
+    for name, (dtype, elements, raw) in tensors.items():
+        data += struct.pack("<H", len(name)) + name.encode() + struct.pack("<BIQQ", dtype, elements, at, len(raw))
+        at += len(raw)
+    return data + b"".join(raw for _, _, raw in tensors.values())
+
+
+@pytest.fixture(scope="session")
+def small_model(small_weights: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sentence-transformers folder made from `small_weights`; tests only read it."""
+    folder = tmp_path_factory.mktemp("small")
+    weights = folder / "small.bin"
+    weights.write_bytes(small_weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundled, "SHA256", hashlib.sha256(small_weights).hexdigest())
+        patch.setattr(bundled, "weights_file", lambda: weights)
+        return bundled.materialize(folder).rename(folder / "small-model")

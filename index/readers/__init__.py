@@ -3,6 +3,8 @@
 `read` opens a document with the reader that its content calls for.
 """
 
+import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from index.readers import jsonl, text
 from index.records import Entry
 
 _SNIFF = 64 * 1024
+_JSON = re.compile(rb'\{\s*"|\[\s*\{')
 
 
 def read(document: Document) -> Iterator[Entry | Failure]:
@@ -25,12 +28,15 @@ def read(document: Document) -> Iterator[Entry | Failure]:
             head = file.read(_SNIFF)
     except OSError as error:
         raise UnreadableDocument(f"cannot be read: {error.strerror or error}") from error
-    if not head.strip():
+    head = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not head:
         raise UnreadableDocument("is empty")
     if _is_json_lines(document.path, head):
         yield from jsonl.read(document)
     elif b"\0" in head:
         raise UnreadableDocument("is not text: it holds NUL bytes; text live blogs and JSON Lines can be read")
+    elif _JSON.match(head):
+        raise UnreadableDocument("is JSON, but not JSON Lines: write one entry a line")
     else:
         yield from text.read(document)
 
@@ -38,4 +44,5 @@ def read(document: Document) -> Iterator[Entry | Failure]:
 def _is_json_lines(path: Path, head: bytes) -> bool:
     if path.name.endswith((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")):
         return True
-    return head.lstrip()[:1] == b"{" and b"}" in head
+    first, _, rest = head.partition(b"\n")
+    return _JSON.match(first) is not None and first[:1] == b"{" and (first.rstrip().endswith(b"}") or not rest)

@@ -13,6 +13,7 @@ Other keys are left alone.
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,15 +25,19 @@ from index.errors import FilrougeError, UnreadableDocument
 from index.language import entry_language
 from index.records import Entry, Precision
 
+_SECONDS = re.compile(r"[T\s]\d\d:?\d\d:?\d\d")
+
 
 def read(document: Document) -> Iterator[Entry | Failure]:
     """The entries of a JSON Lines file; a line that gives none comes as a `Failure` with its number."""
     seen: set[str] = set()
+    empty = True
     try:
         with _open(document) as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
+                empty = False
                 try:
                     entry = _entry(document, line)
                     if entry.key in seen:
@@ -44,6 +49,8 @@ def read(document: Document) -> Iterator[Entry | Failure]:
                     yield entry
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableDocument(f"cannot be read to its end: {error}") from error
+    if empty:
+        raise UnreadableDocument("is empty")
 
 
 def _open(document: Document) -> gzip.GzipFile | BinaryIO:
@@ -53,6 +60,8 @@ def _open(document: Document) -> gzip.GzipFile | BinaryIO:
 def _entry(document: Document, line: bytes) -> Entry:
     try:
         fields: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UnreadableDocument(f"is not JSON: {error.msg}, at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:
         raise UnreadableDocument(f"is not JSON: {error}") from error
     if not isinstance(fields, dict):
@@ -97,4 +106,8 @@ def _published(document: Document, fields: dict[str, Any]) -> tuple[datetime | N
     if not written:
         return None, None
     found = dates.moment(written, dates.zone(document.facts.tz))
-    return found, "day" if len(written.strip()) <= len("2023-05-23") else "second"
+    if not dates.in_reach(found):
+        raise UnreadableDocument(f"'{written[:40]}' is out of reach: years 2 to 9998")
+    if len(written.strip()) <= len("2023-05-23"):
+        return found, "day"
+    return found, "second" if _SECONDS.search(written) else "minute"

@@ -19,11 +19,11 @@ from index.records import Entry
 # Behind the time stands a separator, or nothing; "9h30 ce matin" in a sentence is no heading.
 _HEADING = re.compile(
     r"""
-    ^\s* [*#\s]* \[?
-    (?: (?P<h>\d{1,2}) \s?[hH]\s? (?P<m>\d{2})? | (?P<h2>\d{1,2}):(?P<m2>\d{2})
+    ^[*#\s]* \[?
+    (?: (?P<h>\d{1,2}) \s?[hH]\s? (?P<m>\d{2})? | (?P<h2>\d{1,2}):(?P<m2>\d{2})(?::[0-5]\d)?
       | (?P<h3>\d{1,2})[.:](?P<m3>\d{2}) \s? (?P<half>[aApP])\.?[mM]\.? )
     \]? [*\s]*
-    (?: \s*[:|–—-]\s*(?P<title>\S.*)? | \s* )$
+    (?: [:|–—-][*\s]*(?P<title>[^*\s].*)? )?$
     """,
     re.VERBOSE,
 )
@@ -31,7 +31,7 @@ _HEADING = re.compile(
 _FURNITURE = re.compile(
     r"""
     ( commenter(\ (cet\ article|l.article))? | réagir(\ à\ cet\ article)? | voir\ les\ commentaires | lire\ les\ commentaires
-    | \d+\ commentaires? | partager(\ (cet\ article|sur\ \w+))? | publicité | suite\ après\ (la|cette)\ publicité
+    | \d+\ commentaires? | partager(\ (cet\ article|sur\ \w+))? | publicité | (la\ )?suite\ après\ (la|cette)\ publicité
     | (à\ )?lire\ (aussi|également|la\ suite) | s.abonner | abonnez-vous | imprimer | envoyer\ par\ e-?mail
     | comment\ on\ this\ (article|story) | view\ comments | \d+\ comments? | share(\ (this\ (article|story)|on\ \w+))?
     | advertisement | read\ more | subscribe(\ now)? | print ) \s* [.!:…]*

@@ -1,0 +1,385 @@
+"""One promise, four engines: each is compared with brute force over the same passages, ids and scores."""
+
+import contextlib
+import math
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import index.lexical
+from index.engine import ExactTerms, ExactVectors, TermEngine, VectorEngine
+from index.lexical import TantivyTerms
+from index.records import Ids, Ranking
+from index.vectors import FaissVectors
+
+DIMENSION = 6
+UNKNOWN = 900
+Everything = list[tuple[int, float]]
+
+
+def ids_of(numbers: Sequence[int]) -> Ids:
+    return np.array(sorted(numbers), dtype=np.int64)
+
+
+def assert_best(found: Ranking, everything: Everything, k: int, among: Ids | None) -> None:
+    """`found` is the best `k` of `everything`, in order; at the cut, one of equal passages is as good as another."""
+    allowed = None if among is None else set(among.tolist())
+    expected = sorted(((score, -i) for i, score in everything if allowed is None or i in allowed), reverse=True)
+    truth = {-i: score for score, i in expected}
+    assert len(found) == min(k, len(expected))
+    assert len(set(found.ids.tolist())) == len(found)
+    assert found.scores.tolist() == pytest.approx([score for score, _ in expected[:k]], rel=1e-4, abs=1e-5)
+    assert [truth[i] for i in found.ids.tolist()] == pytest.approx(found.scores.tolist(), rel=1e-4, abs=1e-5)
+    assert list(found) == sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def subsets(ids: Sequence[int]) -> list[Ids | None]:
+    """Every passage, none, one, few, most, passages that are not there, and both kinds."""
+    some = sorted(ids)
+    return [
+        None,
+        ids_of([]),
+        ids_of(some[:1]),
+        ids_of(some[1::3]),
+        ids_of(some[1:]),
+        ids_of([UNKNOWN, UNKNOWN + 1]),
+        ids_of([*some[:2], UNKNOWN]),
+    ]
+
+
+# One commit: passages removed before any are added, how many are added, passages removed after.
+removals = st.lists(st.integers(1, 40), max_size=6)
+commits = st.lists(st.tuples(removals, st.integers(0, 12), removals), min_size=1, max_size=6)
+
+
+# Vectors
+
+VECTOR_ENGINES: dict[str, Callable[[int], VectorEngine]] = {"exact": ExactVectors, "faiss": FaissVectors}
+Rows = dict[int, np.ndarray]
+
+
+@pytest.fixture(params=VECTOR_ENGINES)
+def new_vectors(request: pytest.FixtureRequest) -> Callable[[], VectorEngine]:
+    return lambda: VECTOR_ENGINES[request.param](DIMENSION)
+
+
+def rows(count: int, seed: int) -> np.ndarray:
+    """Unit rows; every fourth one is like the first, so that there are ties."""
+    vectors = np.random.default_rng(seed).standard_normal((count, DIMENSION)).astype(np.float32)
+    vectors[::4] = 1.0
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def cosines(held: Mapping[int, np.ndarray], vector: np.ndarray) -> Everything:
+    return [(i, math.fsum(float(a) * float(b) for a, b in zip(row, vector, strict=True))) for i, row in held.items()]
+
+
+@pytest.mark.parametrize("kind", VECTOR_ENGINES)
+@given(commits=commits)
+@settings(max_examples=40, deadline=None)
+def test_vectors_agree_with_brute_force_after_any_changes(kind: str, commits: list[tuple[list[int], int, list[int]]]) -> None:
+    engine = VECTOR_ENGINES[kind](DIMENSION)
+    held: Rows = {}
+    taken = [(engine.view(), dict(held), -1)]
+    following = 1
+    for generation, (before, added, after) in enumerate(commits, start=1):
+        engine.remove(ids_of(before))
+        held = {i: row for i, row in held.items() if i not in before}
+        ids = range(following, following + added)
+        vectors = rows(added, seed=following)
+        engine.add(ids_of(ids), vectors)
+        held |= dict(zip(ids, vectors, strict=True))
+        following += added
+        engine.remove(ids_of(after))
+        held = {i: row for i, row in held.items() if i not in after}
+        # Not committed, not visible.
+        taken.append((engine.view(), taken[-1][1], generation - 1 if generation > 1 else -1))
+        engine.commit(generation)
+        taken.append((engine.view(), dict(held), generation))
+    assert engine.generation == len(commits)
+    question = rows(2, seed=7)[1]
+    for view, then, generation in taken:
+        assert view.generation == generation
+        for among in subsets(list(then)):
+            for k in (1, 3, 200):
+                assert_best(view.nearest(question, k, among), cosines(then, question), k, among)
+
+
+def test_a_vector_engine_without_passages_finds_nothing(new_vectors: Callable[[], VectorEngine]) -> None:
+    engine = new_vectors()
+    question = rows(1, seed=1)[0]
+    assert engine.generation == -1
+    assert list(engine.view().nearest(question, 5)) == []
+    engine.add(ids_of([1]), rows(1, seed=1))
+    engine.commit(1)
+    engine.remove(ids_of([1]))
+    engine.commit(2)
+    assert list(engine.view().nearest(question, 5)) == []
+    assert list(engine.view().nearest(question, 5, ids_of([1, 2]))) == []
+
+
+def test_removing_an_unknown_vector_does_not_keep_it_out_later(new_vectors: Callable[[], VectorEngine]) -> None:
+    engine = new_vectors()
+    row = rows(1, seed=1)
+    engine.remove(ids_of([5]))
+    engine.commit(1)
+    engine.add(ids_of([5]), row)
+    engine.commit(2)
+    assert engine.view().nearest(row[0], 1).ids.tolist() == [5]
+
+
+def test_no_vectors_are_asked_for_and_none_are_found(new_vectors: Callable[[], VectorEngine]) -> None:
+    engine = new_vectors()
+    engine.add(ids_of([1, 2]), rows(2, seed=1))
+    engine.commit(1)
+    assert list(engine.view().nearest(rows(1, seed=1)[0], 0)) == []
+
+
+def test_many_threads_search_vectors_while_one_writes(new_vectors: Callable[[], VectorEngine]) -> None:
+    engine = new_vectors()
+    question = rows(2, seed=7)[1]
+    held: Rows = {}
+
+    def change(generation: int) -> Callable[[], None]:
+        ids = range(generation * 20, generation * 20 + 20)
+        vectors = rows(20, seed=generation)
+        gone = [i for i in held if i % 3 == 0]
+        engine.remove(ids_of(gone))
+        engine.add(ids_of(ids), vectors)
+        engine.commit(generation)
+        for i in gone:
+            del held[i]
+        held.update(zip(ids, vectors, strict=True))
+        view, then = engine.view(), cosines(held, question)
+        among = ids_of([i for i in held if i % 2])
+
+        def check() -> None:
+            assert view.generation == generation
+            assert_best(view.nearest(question, 10), then, 10, None)
+            assert_best(view.nearest(question, 10, among), then, 10, among)
+
+        return check
+
+    read_while_writing(change, count=12)
+
+
+# Terms
+
+Passages = dict[int, tuple[str, ...]]
+VOCABULARY = ("fr:drone", "fr:kremlin", "en:drone", "2023", "f16", "fr:élu")
+TERM_ENGINES = {"exact": 0, "tantivy": 4096, "tantivy, over-fetching": 0}
+"""Each with the number of allowed ids up to which tantivy looks them up one by one."""
+
+
+@contextlib.contextmanager
+def term_engine(kind: str) -> Iterator[TermEngine]:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index.lexical, "_FEW", TERM_ENGINES[kind])
+        yield ExactTerms() if kind == "exact" else TantivyTerms.create(Path(name) / "lexical", "owner")
+
+
+@pytest.fixture(params=TERM_ENGINES)
+def terms(request: pytest.FixtureRequest) -> Iterator[TermEngine]:
+    with term_engine(request.param) as engine:
+        yield engine
+
+
+def bm25(shown: Passages, counted: Sequence[tuple[str, ...]], terms: Sequence[str]) -> Everything:
+    """BM25 of `shown` passages, with statistics over the `counted` ones."""
+    mean = sum(len(passage) for passage in counted) / len(counted) if counted else 1.0
+    found = []
+    for i, passage in shown.items():
+        score = 0.0
+        for term in set(terms) & set(passage):
+            holders = sum(term in other for other in counted)
+            rarity = math.log(1 + (len(counted) - holders + 0.5) / (holders + 0.5))
+            often = passage.count(term)
+            score += rarity * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * len(passage) / mean))
+        if set(terms) & set(passage):
+            found.append((i, score))
+    return found
+
+
+QUESTIONS: tuple[list[str], ...] = (
+    ["fr:drone"],
+    ["fr:drone", "2023", "fr:drone", "nowhere"],
+    list(VOCABULARY),
+    ["nowhere"],
+    [],
+)
+passage = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=8).map(tuple)
+# One commit: passages removed before any are added, passages added or replaced by id, passages removed after.
+term_commits = st.lists(
+    st.tuples(
+        st.lists(st.integers(1, 20), max_size=4),
+        st.dictionaries(st.integers(1, 20), passage, max_size=8),
+        st.lists(st.integers(1, 20), max_size=4),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@pytest.mark.parametrize("kind", TERM_ENGINES)
+@given(commits=st.lists(st.dictionaries(st.integers(1, 20), passage, max_size=8), min_size=1, max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_terms_agree_with_brute_force_as_passages_come(kind: str, commits: list[Passages]) -> None:
+    with term_engine(kind) as engine:
+        held: Passages = {}
+        taken = [(engine.view(), dict(held), -1)]
+        for generation, changes in enumerate(commits, start=1):
+            added = {generation * 20 + i: passage for i, passage in changes.items()}
+            engine.add(list(added.items()))
+            taken.append((engine.view(), dict(held), engine.generation))
+            engine.commit(generation)
+            held |= added
+            taken.append((engine.view(), dict(held), generation))
+        assert engine.generation == len(commits)
+        for view, then, generation in taken:
+            assert view.generation == generation
+            for question in QUESTIONS:
+                everything = bm25(then, list(then.values()), question)
+                for among in subsets(list(then)):
+                    for k in (1, 3, 200):
+                        assert_best(view.matching(question, k, among), everything, k, among)
+
+
+@pytest.mark.parametrize("kind", TERM_ENGINES)
+@given(commits=term_commits)
+@settings(max_examples=20, deadline=None)
+def test_terms_agree_with_brute_force_after_removals_and_replacements(
+    kind: str, commits: list[tuple[list[int], Passages, list[int]]]
+) -> None:
+    """Tantivy's tolerance is exact: what was removed still counts in its statistics while its segment has a passage left.
+
+    A commit makes a segment, and fewer than eight are not merged.
+    """
+    with term_engine(kind) as engine:
+        held: Passages = {}
+        segments: list[Passages] = []
+        taken = []
+        for generation, (before, changes, after) in enumerate(commits, start=1):
+            engine.remove(ids_of(before))
+            engine.add(list(changes.items()))
+            engine.remove(ids_of(after))
+            engine.commit(generation)
+            held = {i: p for i, p in (held | changes).items() if i not in after and (i in changes or i not in before)}
+            segments.append(changes)
+            owner = {i: number for number, added in enumerate(segments) for i in added}
+            alive = {owner[i] for i in held}
+            counted = [p for number in alive for p in segments[number].values()]
+            taken.append((engine.view(), dict(held), list(held.values()) if kind == "exact" else counted))
+        for view, then, counted in taken:
+            for question in QUESTIONS:
+                everything = bm25(then, counted, question)
+                for among in subsets(list(then)):
+                    for k in (1, 3, 200):
+                        assert_best(view.matching(question, k, among), everything, k, among)
+
+
+def test_a_term_engine_without_passages_finds_nothing(terms: TermEngine) -> None:
+    assert terms.generation == -1
+    assert list(terms.view().matching(["fr:drone"], 5)) == []
+    terms.add([(1, ["fr:drone"])])
+    terms.commit(1)
+    terms.remove(ids_of([1]))
+    terms.commit(2)
+    assert list(terms.view().matching(["fr:drone"], 5)) == []
+    assert list(terms.view().matching(["fr:drone"], 5, ids_of([1]))) == []
+
+
+def test_a_removed_passage_is_no_longer_found(terms: TermEngine) -> None:
+    terms.add([(1, ["fr:drone"]), (2, ["fr:drone", "2023"]), (3, ["2023"])])
+    terms.commit(1)
+    terms.remove(ids_of([1, UNKNOWN]))
+    terms.commit(2)
+    assert terms.view().matching(["fr:drone"], 5).ids.tolist() == [2]
+
+
+def test_a_passage_added_again_is_replaced(terms: TermEngine) -> None:
+    terms.add([(1, ["fr:drone"]), (2, ["2023"])])
+    terms.commit(1)
+    terms.add([(1, ["fr:kremlin"]), (2, ["2023"]), (2, ["f16"])])
+    terms.commit(2)
+    view = terms.view()
+    found = {term: view.matching([term], 5).ids.tolist() for term in ("fr:drone", "fr:kremlin", "2023", "f16")}
+    assert found == {"fr:drone": [], "fr:kremlin": [1], "2023": [], "f16": [2]}
+
+
+def test_no_matches_are_asked_for_and_none_are_found(terms: TermEngine) -> None:
+    terms.add([(1, ["fr:drone"])])
+    terms.commit(1)
+    assert list(terms.view().matching(["fr:drone"], 0)) == []
+    assert list(terms.view().matching(["fr:drone"], 0, ids_of([1]))) == []
+
+
+def test_a_passage_without_terms_is_never_found(terms: TermEngine) -> None:
+    terms.add([(1, []), (2, ["fr:drone"])])
+    terms.commit(1)
+    # It counts as a passage: two of them, one with the term, of 1 term where the mean is a half.
+    ((found, score),) = list(terms.view().matching(["fr:drone"], 5))
+    expected = math.log(1 + 1.5 / 1.5) * 2.2 / (1 + 1.2 * (0.25 + 0.75 / 0.5))
+    assert found == 2
+    assert score == pytest.approx(expected, rel=1e-5)
+
+
+def test_many_threads_match_terms_while_one_writes(terms: TermEngine) -> None:
+    held: Passages = {}
+
+    def change(generation: int) -> Callable[[], None]:
+        lot = np.random.default_rng(generation)
+        added = {generation * 20 + i: tuple(lot.choice(VOCABULARY, size=1 + i % 7).tolist()) for i in range(20)}
+        terms.add(list(added.items()))
+        terms.commit(generation)
+        held.update(added)
+        view, everything = terms.view(), bm25(held, list(held.values()), ["fr:drone", "f16"])
+        among = ids_of([i for i in held if i % 2])
+
+        def check() -> None:
+            assert view.generation == generation
+            assert_best(view.matching(["fr:drone", "f16"], 10), everything, 10, None)
+            assert_best(view.matching(["fr:drone", "f16"], 10, among), everything, 10, among)
+
+        return check
+
+    read_while_writing(change, count=8)
+
+
+def read_while_writing(change: Callable[[int], Callable[[], None]], count: int) -> None:
+    """Make `count` changes in one thread; others run every check that a change has given, old and new, until it is done."""
+    checks: list[Callable[[], None]] = [change(1)]
+    failures: list[BaseException] = []
+    runs: list[int] = []
+    written = threading.Event()
+
+    def read(seed: int) -> None:
+        lot = np.random.default_rng(seed)
+        done = 0
+        try:
+            while not written.is_set() or done < 10:
+                checks[int(lot.integers(len(checks)))]()
+                done += 1
+        except BaseException as error:
+            failures.append(error)
+        runs.append(done)
+
+    readers = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for generation in range(2, count + 1):
+            checks.append(change(generation))
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+    assert len(runs) == 4
+    assert min(runs) >= 10

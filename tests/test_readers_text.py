@@ -1,0 +1,424 @@
+"""Text live blogs."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.documents import Document, Facts, Failure, find
+from index.errors import UnreadableDocument
+from index.readers import read
+from index.records import Entry
+
+Write = Callable[..., Path]
+PARIS = ZoneInfo("Europe/Paris")
+FACTS = Facts(lang="fr", tz="Europe/Paris", day=date(2023, 5, 23))
+
+
+@pytest.fixture
+def page(write: Write) -> Callable[..., list[Entry | Failure]]:
+    """The entries of a page with this content."""
+
+    def page(content: str | bytes, facts: Facts = FACTS) -> list[Entry | Failure]:
+        return list(read(Document(write("fil.txt", content), "fil.txt", facts)))
+
+    return page
+
+
+Page = Callable[..., list[Entry | Failure]]
+
+
+def heads(entries: list[Entry | Failure]) -> list[tuple[str, str, str]]:
+    """Key, title and text."""
+    return [(entry.key, entry.title, entry.text) for entry in entries if isinstance(entry, Entry)]
+
+
+def keys(entries: list[Entry | Failure]) -> list[str]:
+    return [entry.key for entry in entries if isinstance(entry, Entry)]
+
+
+def test_the_seed_gives_six_entries(seeds: Path) -> None:
+    [document] = find([seeds], Facts())
+    assert isinstance(document, Document)
+    lines = document.path.read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "Commenter cet article"
+
+    def timed(key: str, title: str, first: int, last: int) -> Entry:
+        clock = time.fromisoformat(key[-5:])
+        at = datetime(2023, 5, 23, clock.hour, clock.minute, tzinfo=PARIS)
+        text = "\n".join(lines[first:last])
+        return Entry(document.source, key, title, text, "fr", at, "minute", clock)
+
+    lead = Entry(document.source, "lead", "", "\n".join(lines[:4]), "fr", datetime(2023, 5, 23, tzinfo=PARIS), "day")
+    assert list(read(document)) == [
+        lead,
+        timed(
+            "2023-05-23T11:58",
+            "« Profonde préoccupation » du Kremlin du fait de l’incursion armée dans la région de Belgorod",
+            5,
+            7,
+        ),
+        timed(
+            "2023-05-23T07:58",
+            "Plusieurs attaques de drones dans la région de Belgorod, après une incursion armée",
+            8,
+            10,
+        ),
+        timed("2023-05-23T07:44", "Des combattants venus d’Ukraine font une incursion armée en Russie", 11, 13),
+        timed("2023-05-23T06:35", "Le Premier ministre russe à Shanghai pour notamment rencontrer Xi Jinping", 14, 17),
+        timed("2023-05-23T06:25", "« Légion Liberté pour la Russie » revendique l’attaque de Belgorod", 18, 21),
+    ]
+
+
+def test_a_page_without_headings_is_one_article(page: Page) -> None:
+    facts = Facts("fr", "Europe/Paris", date(2023, 5, 23), "Le titre", "https://example.org/a")
+    assert page("Premier paragraphe.\n\n  Second paragraphe. \n", facts) == [
+        Entry(
+            "fil.txt",
+            "lead",
+            "Le titre",
+            "Premier paragraphe.\nSecond paragraphe.",
+            "fr",
+            datetime(2023, 5, 23, tzinfo=PARIS),
+            "day",
+            None,
+            "https://example.org/a",
+        )
+    ]
+
+
+def test_without_a_day_the_clock_is_all_that_is_known(page: Page) -> None:
+    assert page("Chapeau de la page.\n11h58 : Titre\nTexte.", Facts(lang="fr", url="https://example.org/a")) == [
+        Entry("fil.txt", "lead", "", "Chapeau de la page.", "fr", url="https://example.org/a"),
+        Entry("fil.txt", "day0T11:58", "Titre", "Texte.", "fr", clock=time(11, 58), url="https://example.org/a"),
+    ]
+
+
+def test_the_language_is_found_out_where_it_is_not_known(page: Page) -> None:
+    found = page(
+        "11h58 : Le Kremlin réagit\nIl a exprimé sa profonde préoccupation.\n"
+        "11h50 : The Kremlin reacts\nIt expressed its deep concern about the incursion.\n11h40 : 12 345\n67 890\n",
+        Facts(),
+    )
+    assert [entry.lang for entry in found if isinstance(entry, Entry)] == ["fr", "en", "und"]
+
+
+def test_the_zone_of_the_page_gives_the_moment(page: Page) -> None:
+    for name, utc in (("Europe/Paris", 9), ("UTC", 11), ("-04:00", 15)):
+        [entry] = page("11h58 : T\nx", Facts(lang="fr", tz=name, day=date(2023, 5, 23)))
+        assert isinstance(entry, Entry)
+        assert entry.published == datetime(2023, 5, 23, utc, 58, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("heading", "clock", "title"),
+    [
+        ("11h58 : Titre", time(11, 58), "Titre"),
+        ("11h58: Titre", time(11, 58), "Titre"),
+        ("11h58\u00a0: Titre", time(11, 58), "Titre"),
+        ("11\u202fh\u202f58\u202f: Titre", time(11, 58), "Titre"),
+        ("11 h 58 : Titre", time(11, 58), "Titre"),
+        ("11H58 : Titre", time(11, 58), "Titre"),
+        ("  11h58 : Titre  ", time(11, 58), "Titre"),
+        ("7h05 : Titre", time(7, 5), "Titre"),
+        ("0h00 : Titre", time(0, 0), "Titre"),
+        ("23h59 : Titre", time(23, 59), "Titre"),
+        ("20h : Titre", time(20, 0), "Titre"),
+        ("11:58 – Titre", time(11, 58), "Titre"),
+        ("11:58 — Titre", time(11, 58), "Titre"),
+        ("11:58 - Titre", time(11, 58), "Titre"),
+        ("11:58 | Titre", time(11, 58), "Titre"),
+        ("11:58:30 | Titre", time(11, 58), "Titre"),
+        ("10:30:15 morts", time(10, 30), "15 morts"),
+        ("11.58am: Title", time(11, 58), "Title"),
+        ("1.05 pm – Title", time(13, 5), "Title"),
+        ("1:05 p.m. – Title", time(13, 5), "Title"),
+        ("12:05am – Title", time(0, 5), "Title"),
+        ("12:05 PM – Title", time(12, 5), "Title"),
+        ("[11h58] : Titre", time(11, 58), "Titre"),
+        ("## 11h58 : Titre", time(11, 58), "Titre"),
+        ("**11h58 : Titre**", time(11, 58), "Titre"),
+        ("**11h58** : Titre", time(11, 58), "Titre"),
+        ("**11h58 :** Titre", time(11, 58), "Titre"),
+        ("11h58 : 12h30 : Titre", time(11, 58), "12h30 : Titre"),
+        ("11h58 : « Titre » : suite", time(11, 58), "« Titre » : suite"),
+        ("11h58 : 🙂", time(11, 58), "🙂"),
+        ("11h58", time(11, 58), ""),
+        ("11h58 :", time(11, 58), ""),
+        ("**11:58**", time(11, 58), ""),
+    ],
+)
+def test_a_heading_in_any_usual_spelling_begins_an_entry(page: Page, heading: str, clock: time, title: str) -> None:
+    assert page(f"Chapeau.\n{heading}\nTexte.")[1:] == [
+        Entry(
+            "fil.txt",
+            f"2023-05-23T{clock:%H:%M}",
+            title,
+            "Texte.",
+            "fr",
+            datetime.combine(date(2023, 5, 23), clock, PARIS),
+            "minute",
+            clock,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "25h61 : Titre",
+        "24h00 : Titre",
+        "11h60 : Titre",
+        "13:05 pm – Title",
+        "0:30 am – Title",
+        "9h30 ce matin, le Kremlin a réagi.",
+        "11h58 Titre sans séparateur",
+        "À 11h58 : le Kremlin réagit",
+        "111h58 : Titre",
+        "11h588 : Titre",
+        "2-1 : but",
+        "1 : Premier point",
+        "2023 : une année",
+    ],
+)
+def test_a_line_that_is_no_heading_is_text(page: Page, line: str) -> None:
+    assert heads(page(f"11h50 : Titre\nTexte.\n{line}\nFin.")) == [("2023-05-23T11:50", "Titre", f"Texte.\n{line}\nFin.")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Commenter cet article",
+        "COMMENTER CET ARTICLE",
+        "  Commenter l’article  ",
+        "Commenter",
+        "Réagir",
+        "Réagir à cet article",
+        "Voir les commentaires",
+        "Lire les commentaires",
+        "12 commentaires",
+        "1 commentaire",
+        "Partager sur Facebook",
+        "Partager cet article",
+        "Publicité",
+        "La suite après cette publicité",
+        "Suite après la publicité",
+        "À lire aussi :",
+        "Lire la suite…",
+        "S’abonner",
+        "Abonnez-vous !",
+        "Imprimer",
+        "Envoyer par e-mail",
+        "Comment on this article",
+        "View comments",
+        "3 comments",
+        "Share on Twitter",
+        "Advertisement",
+        "Read more",
+        "Subscribe now",
+        "Print",
+    ],
+)
+def test_furniture_of_the_page_is_dropped(page: Page, line: str) -> None:
+    assert heads(page(f"{line}\n11h58 : Titre\n{line}\nTexte.\n{line}\n")) == [("2023-05-23T11:58", "Titre", "Texte.")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Commenter cet article, a dit le ministre.",
+        "Il veut commenter cet article",
+        "Publicité : le Kremlin accuse",
+        "La publicité",
+        "12 commentaires hostiles au Kremlin",
+        "Partager le gâteau",
+        "Partager sur Facebook n’est pas un délit",
+        "Read more books",
+        "Imprimer, c’est voter",
+        "Advertisement spending fell.",
+    ],
+)
+def test_a_line_that_only_begins_like_furniture_is_text(page: Page, line: str) -> None:
+    assert heads(page(f"11h58 : Titre\n{line}")) == [("2023-05-23T11:58", "Titre", line)]
+
+
+def test_furniture_in_a_heading_is_its_title(page: Page) -> None:
+    assert heads(page("11h58 : Publicité\nTexte.")) == [("2023-05-23T11:58", "Publicité", "Texte.")]
+
+
+def test_a_heading_with_nothing_below_it_is_an_entry_of_one_line(page: Page) -> None:
+    assert heads(page("11h58 : Le Kremlin réagit\n11h50 : Titre\nTexte.\n11h40 : Fin\nCommenter cet article")) == [
+        ("2023-05-23T11:58", "", "Le Kremlin réagit"),
+        ("2023-05-23T11:50", "Titre", "Texte."),
+        ("2023-05-23T11:40", "", "Fin"),
+    ]
+
+
+def test_a_time_alone_is_a_failure_that_names_it_and_the_rest_goes_on(page: Page) -> None:
+    found = page("11h58\n11h50 : Titre\nTexte.")
+    assert found[0] == Failure("fil.txt, entry of 11:58", "has neither a title nor a text")
+    assert keys(found) == ["2023-05-23T11:50"]
+
+
+def test_a_page_that_begins_with_a_heading_has_no_lead(page: Page) -> None:
+    assert keys(page("\n\n11h58 : Titre\nTexte.")) == ["2023-05-23T11:58"]
+
+
+NEWEST_FIRST = "00h10 : C\nc\n23h50 : B\nb\n22h00 : A\na\n"
+OLDEST_FIRST = "22h00 : A\na\n23h50 : B\nb\n00h10 : C\nc\n00h20 : D\nd\n"
+
+
+def test_midnight_on_a_page_with_the_newest_first(page: Page) -> None:
+    # Its date is that of the topmost entry.
+    found = page(NEWEST_FIRST)
+    assert keys(found) == ["2023-05-23T00:10", "2023-05-22T23:50", "2023-05-22T22:00"]
+    assert [entry.published for entry in found if isinstance(entry, Entry)] == [
+        datetime(2023, 5, 23, 0, 10, tzinfo=PARIS),
+        datetime(2023, 5, 22, 23, 50, tzinfo=PARIS),
+        datetime(2023, 5, 22, 22, 0, tzinfo=PARIS),
+    ]
+    assert keys(page(NEWEST_FIRST, Facts(lang="fr"))) == ["day1T00:10", "day0T23:50", "day0T22:00"]
+
+
+def test_midnight_on_a_page_with_the_oldest_first(page: Page) -> None:
+    assert keys(page(OLDEST_FIRST)) == ["2023-05-23T22:00", "2023-05-23T23:50", "2023-05-24T00:10", "2023-05-24T00:20"]
+    assert keys(page(OLDEST_FIRST, Facts(lang="fr"))) == ["day0T22:00", "day0T23:50", "day1T00:10", "day1T00:20"]
+
+
+def test_an_entry_a_little_out_of_order_is_not_a_day_away(page: Page) -> None:
+    found = page("12h00 : D\nd\n11h40 : C\nc\n11h42 : B\nb\n11h30 : A\na\n")
+    assert keys(found) == ["2023-05-23T12:00", "2023-05-23T11:40", "2023-05-23T11:42", "2023-05-23T11:30"]
+
+
+@pytest.mark.parametrize("facts", [FACTS, Facts(lang="fr")])
+def test_a_newer_entry_on_top_leaves_the_keys_of_the_others(page: Page, facts: Facts) -> None:
+    below = "11h58 : Second\ny\n11h58 : Premier\nx\n11h40 : A\na\n"
+    before = {entry.title: entry for entry in page(below, facts) if isinstance(entry, Entry)}
+    for added in ("11h58 : Troisième\nz\n", "12h30 : Autre\nz\n", "11h58 : Second\nz\n12h00 : Autre\nz\n"):
+        found = [entry for entry in page(added + below, facts) if isinstance(entry, Entry)]
+        assert {entry.title: entry for entry in found[-3:]} == before
+        assert len({entry.key for entry in found}) == len(found)
+
+
+def test_an_entry_past_midnight_on_top_leaves_the_keys_of_the_others(page: Page) -> None:
+    below = "23h50 : B\nb\n23h40 : A\na\n"
+    before = page(below, Facts(lang="fr"))
+    assert page("00h10 : C\nc\n" + below, Facts(lang="fr"))[1:] == before
+    # With the page's new date.
+    before = page(below, FACTS)
+    assert page("00h10 : C\nc\n" + below, Facts("fr", "Europe/Paris", date(2023, 5, 24)))[1:] == before
+
+
+def test_a_newer_entry_at_the_bottom_leaves_the_keys_of_the_others(page: Page) -> None:
+    above = "11h30 : A\na\n11h58 : Premier\nx\n11h58 : Second\ny\n"
+    before = page(above)
+    assert page(above + "11h58 : Troisième\nz\n12h10 : B\nb\n")[:3] == before
+
+
+def test_a_page_of_one_minute_is_taken_to_have_the_newest_first(page: Page) -> None:
+    below = "11h58 : Premier\nx\n"
+    assert keys(page(below)) == ["2023-05-23T11:58"]
+    found = keys(page("11h58 : Second\ny\n" + below))
+    assert (found[0][:17], found[1]) == ("2023-05-23T11:58~", "2023-05-23T11:58")
+
+
+def test_entries_of_one_minute_are_told_apart_by_age_then_title(page: Page) -> None:
+    content = "12h00 : Z\nz\n11h58 : Même\n4\n11h58 : Même\n3\n11h58 : Même\n2\n11h58 : Même\n1\n"
+    found = heads(page(content))
+    marked = found[3][0]
+    assert marked.startswith("2023-05-23T11:58~")
+    assert found == [
+        ("2023-05-23T12:00", "Z", "z"),
+        (f"{marked}~3", "Même", "4"),
+        (f"{marked}~2", "Même", "3"),
+        (marked, "Même", "2"),
+        ("2023-05-23T11:58", "Même", "1"),
+    ]
+
+
+def test_editing_an_entry_keeps_its_key(page: Page) -> None:
+    before = page("12h00 : B\nb\n11h58 : A\na\n")
+    after = page("12h00 : B bis\nb\n11h58 : A\na, corrigé\n")
+    assert keys(after) == keys(before)
+
+
+CLOCKS = st.lists(st.integers(0, 30), min_size=1, max_size=12)
+
+
+@given(gaps=CLOCKS, titles=st.lists(st.sampled_from("AB"), min_size=12, max_size=12), dated=st.booleans())
+def test_a_page_that_grows_at_the_top_keeps_every_key(
+    gaps: list[int], titles: list[str], dated: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # A day's page, from eight in the morning; gaps of 0 are entries of one minute.
+    minutes = [8 * 60]
+    for gap in gaps[1:]:
+        minutes.append(minutes[-1] + gap)
+    path = tmp_path_factory.getbasetemp() / "growing.txt"
+    before: list[str] = []
+    for count in range(1, len(minutes) + 1):
+        shown = zip(minutes[:count], titles, strict=False)
+        path.write_text("".join(f"{m // 60}h{m % 60:02} : {title}\n{title}\n" for m, title in list(shown)[::-1]))
+        now = keys(list(read(Document(path, "fil.txt", FACTS if dated else Facts(lang="fr")))))
+        assert now[1:] == before
+        assert len(set(now)) == count
+        before = now
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \r\n\t\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbf \n", "is empty"),
+        ("Commenter cet article\n\nPublicité\n".encode(), "holds no text besides page furniture"),
+        ("\u00a0\u200a\n".encode(), "holds no text besides page furniture"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: it holds NUL bytes; text live blogs and JSON Lines can be read"),
+        ("11h58 : Été".encode("utf-16"), "is not text: it holds NUL bytes; text live blogs and JSON Lines can be read"),
+        (
+            "11h58 : Été".encode("cp1252"),
+            "is not UTF-8: byte 0xC9 at 8; convert it, as with iconv -f cp1252 -t utf-8",
+        ),
+        (b"Texte. \xff", "is not UTF-8: byte 0xFF at 7; convert it, as with iconv -f cp1252 -t utf-8"),
+        (b"\xed\xa0\x80", "is not UTF-8: byte 0xED at 0; convert it, as with iconv -f cp1252 -t utf-8"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(page: Page, content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        page(content)
+    assert str(caught.value) == reason
+
+
+def test_a_file_that_vanished_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        list(read(Document(tmp_path / "gone.txt", "gone.txt", FACTS)))
+    assert str(caught.value) == "cannot be read: No such file or directory"
+
+
+def test_a_byte_order_mark_and_any_line_end_change_nothing(page: Page) -> None:
+    content = "Chapeau.\n11h58 : Été\nPremier.\n\nSecond.\n"
+    plain = page(content)
+    assert heads(plain) == [("lead", "", "Chapeau."), ("2023-05-23T11:58", "Été", "Premier.\nSecond.")]
+    for other in (
+        b"\xef\xbb\xbf" + content.encode(),
+        content.replace("\n", "\r\n"),
+        content.replace("\n", "\r"),
+        content.replace("\n", "\u2028"),
+        content.rstrip("\n"),
+    ):
+        assert page(other) == plain
+
+
+def test_accents_quotes_emoji_and_decomposed_letters_stay_as_they_are(page: Page) -> None:
+    text = "« L’e\u0301te\u0301 🙂 »\u202f: l\u00a0000 – ﬁn 👩‍🚀 œuvre"
+    assert heads(page(f"11h58 : {text}\n{text}\n")) == [("2023-05-23T11:58", text, text)]
+
+
+@pytest.mark.parametrize("line", [" " * 100_000 + "x", "11h58" + " " * 100_000 + "x", "*" * 100_000, "1" * 100_000 + " x"])
+def test_a_line_made_to_be_slow_is_read_like_another(page: Page, line: str) -> None:
+    # White space at the head of a line took the square of its length.
+    assert heads(page(f"10h00 : T\n{line}")) == [("2023-05-23T10:00", "T", line.strip())]

@@ -1,0 +1,608 @@
+"""The store keeps what it is given, shows each generation as it was, and refuses what is not its own."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embed import ModelCard
+from index import migrations
+from index.errors import ModelMismatch, NotAnIndex, NotFound, StorageError
+from index.records import Entry, Passage, Precision, Window
+from index.store import FILE, Changes, Indexed, NewPassage, Origin, Source, Store
+
+CARD = ModelCard("demo", "1", 4, 64)
+PARIS = ZoneInfo("Europe/Paris")
+NOON = datetime(2023, 5, 23, 12, tzinfo=PARIS)
+TABLES = ["entries", "generations", "meta", "passages", "sources", "vectors", "versions"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[Store]:
+    with Store.create(folder, CARD) as store:
+        yield store
+
+
+def told(key: str, text: str = "Le texte.", source: str = "fil/a.txt", **known: object) -> Entry:
+    return Entry(source, key, "Titre", text, "fr", **known)  # type: ignore[arg-type]
+
+
+def vector_of(text: str) -> np.ndarray:
+    row = np.array([len(text), text.count("e"), text.count("a"), 1], dtype=np.float32)
+    return row
+
+
+def whole(entry: Entry) -> NewPassage:
+    return NewPassage(0, len(entry.text), entry.text.encode()[:16])
+
+
+def commit(store: Store, *entries: Entry, withdrawn: Sequence[str] = (), spans: Mapping[str, Sequence[NewPassage]] = {}) -> int:
+    """Commit entries of one passage each, where `spans` has no others for their key."""
+    passages = [(entry, spans.get(entry.key, [whole(entry)])) for entry in entries]
+    return store.commit(
+        Changes(
+            origins=[Origin(source, f"/tmp/{source}", "Europe/Paris") for source in {entry.source for entry in entries}],
+            entries=passages,
+            withdrawn=withdrawn,
+            vectors={p.vector_hash: vector_of(e.text[p.start : p.end]) for e, some in passages for p in some},
+        ),
+        CARD,
+    )
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    db = sqlite3.connect(folder / FILE)
+    try:
+        return db.execute(query).fetchall()
+    finally:
+        db.close()
+
+
+def both_ways(folder: Path) -> list[Callable[[], Store]]:
+    """To read, and to write."""
+    return [lambda: Store.open(folder), lambda: Store.create(folder, CARD)]
+
+
+def alive(store: Store, generation: int) -> set[int]:
+    return set(store.allowed(generation, Window()).tolist())
+
+
+# The layout
+
+
+def test_an_empty_folder_becomes_an_index_of_the_newest_layout(folder: Path) -> None:
+    with Store.create(folder, CARD) as store:
+        assert (store.generation(), store.card(), store.counts(0), store.sources(0)) == (0, CARD, (0, 0), [])
+        assert store.zone() == "UTC"
+    assert rows(folder, "PRAGMA user_version") == [(len(migrations.STEPS),)]
+    assert rows(folder, "PRAGMA application_id") == [(int.from_bytes(b"FILR", "big"),)]
+    assert rows(folder, "PRAGMA journal_mode") == [("wal",)]
+    assert [name for (name,) in rows(folder, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")] == [
+        *TABLES[:5],
+        "sqlite_sequence",
+        *TABLES[5:],
+    ]
+
+
+def test_two_indexes_have_different_identities(tmp_path: Path) -> None:
+    names = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        with Store.create(tmp_path / name, CARD) as store:
+            names.add(store.identity())
+        with Store.open(tmp_path / name) as store:
+            names.add(store.identity())
+    assert len(names) == 2
+
+
+def test_an_older_layout_is_brought_up_once_and_keeps_its_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.create(folder, CARD) as store:
+        commit(store, told("a"))
+    ran = []
+
+    def add_a_column(db: sqlite3.Connection) -> None:
+        ran.append(1)
+        db.execute("ALTER TABLE sources ADD COLUMN note TEXT NOT NULL DEFAULT 'new'")
+
+    monkeypatch.setattr(migrations, "STEPS", [*migrations.STEPS, add_a_column])
+    for _ in range(2):
+        with Store.open(folder) as store:
+            assert store.counts(1) == (1, 1)
+    assert ran == [1]
+    assert rows(folder, "SELECT name, note FROM sources") == [("fil/a.txt", "new")]
+    assert rows(folder, "PRAGMA user_version") == [(len(migrations.STEPS),)]
+
+
+def test_a_step_that_fails_leaves_the_layout_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.create(folder, CARD).close()
+
+    def stumble(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE half (a)")
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    steps = migrations.STEPS
+    monkeypatch.setattr(migrations, "STEPS", [*steps, stumble])
+    with pytest.raises(StorageError, match="no such table: nowhere"):
+        Store.open(folder)
+    monkeypatch.setattr(migrations, "STEPS", steps)
+    with Store.open(folder) as store:
+        assert store.generation() == 0
+    assert rows(folder, "SELECT name FROM sqlite_schema WHERE name = 'half'") == []
+
+
+def test_an_index_of_a_newer_layout_is_refused_and_left_as_it_was(folder: Path) -> None:
+    Store.create(folder, CARD).close()
+    db = sqlite3.connect(folder / FILE)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    before = (folder / FILE).read_bytes()
+    for refused in both_ways(folder):
+        with pytest.raises(NotAnIndex, match=r"was written by a newer filrouge \(layout 99\); upgrade this one"):
+            refused()
+    assert (folder / FILE).read_bytes() == before
+
+
+def test_a_foreign_database_is_refused_and_left_as_it_was(folder: Path) -> None:
+    db = sqlite3.connect(folder / FILE)
+    db.execute("CREATE TABLE accounts (name TEXT)")
+    db.execute("INSERT INTO accounts VALUES ('kept')")
+    db.commit()
+    db.close()
+    before = (folder / FILE).read_bytes()
+    for refused in both_ways(folder):
+        with pytest.raises(NotAnIndex, match=r"index\.sqlite is not a filrouge index; choose another folder"):
+            refused()
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [(FILE, before)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"Bonjour", b"Bonjour, ceci est un texte.\n" * 200, b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_a_file_that_only_has_the_name_is_refused_and_left_as_it_was(folder: Path, content: bytes) -> None:
+    (folder / FILE).write_bytes(content)
+    for refused in both_ways(folder):
+        with pytest.raises(NotAnIndex, match=r"is not a filrouge index|is damaged or not an index"):
+            refused()
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [(FILE, content)]
+
+
+def test_a_damaged_database_is_named(folder: Path) -> None:
+    with Store.create(folder, CARD) as store:
+        commit(store, *(told(f"{n}", "mot " * 300) for n in range(50)))
+    content = bytearray((folder / FILE).read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    (folder / FILE).write_bytes(content)
+    with pytest.raises(NotAnIndex, match=r"index\.sqlite is damaged or not an index"), Store.open(folder) as store:
+        store.counts(1)
+
+
+def test_a_folder_without_an_index_says_how_to_make_one(tmp_path: Path) -> None:
+    for missing in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(NotAnIndex) as caught:
+            Store.open(missing)
+        assert str(caught.value) == f"no index in {missing}: make one with filrouge index PATH --index {missing}"
+
+
+def test_an_index_is_not_made_among_other_files(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(NotAnIndex, match="is not empty and holds no index; choose another folder for --index"):
+        Store.create(folder, CARD)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_an_index_is_not_made_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises(StorageError, match=r"cannot make an index in .*: Not a directory"):
+        Store.refuse_foreign(path)
+
+
+def test_an_index_that_cannot_be_finished_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    monkeypatch.setattr(migrations, "STEPS", [*migrations.STEPS, stumble])
+    with pytest.raises(StorageError, match="no such table: nowhere"):
+        Store.create(folder, CARD)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_index_whose_maker_was_killed_says_what_to_do(folder: Path) -> None:
+    db = sqlite3.connect(folder / FILE)
+    db.execute(f"PRAGMA application_id = {int.from_bytes(b'FILR', 'big')}")
+    db.close()
+    with pytest.raises(NotAnIndex, match="was never finished; delete the folder and index again"):
+        Store.create(folder, CARD)
+
+
+def test_another_model_is_refused_with_the_command_that_repairs_it(folder: Path) -> None:
+    Store.create(folder, CARD).close()
+    other = ModelCard("other", "7", 8, 64)
+    with pytest.raises(ModelMismatch) as caught:
+        Store.create(folder, other)
+    assert str(caught.value) == (
+        f"the index {folder} was built with the model 'demo' (4 dimensions, 1), not with 'other' (8 dimensions, 7): "
+        f"drop --model, or embed it anew with filrouge repair --index {folder} --model other"
+    )
+    with pytest.raises(ModelMismatch, match="built with another build of the model 'demo'"):
+        Store.create(folder, ModelCard("demo", "2", 4, 64))
+    with Store.create(folder, ModelCard("demo", "1", 4, 64, licence="MIT")) as store:
+        assert store.card() == CARD
+
+
+# What is written
+
+
+def test_a_commit_writes_these_rows(store: Store, folder: Path) -> None:
+    entry = Entry(
+        "fil/a.txt", "k", "Le Kremlin", "Oui. Non.", "fr", NOON, "minute", time(12, 0), "https://example.org/a"
+    )  # fmt: skip
+    spans = [NewPassage(0, 4, b"h1"), NewPassage(5, 9, b"h2")]
+    assert commit(store, entry, spans={"k": spans}) == 1
+    noon = 1684836000000000
+    assert rows(folder, "SELECT * FROM sources") == [(1, "fil/a.txt", "/tmp/fil/a.txt", "Europe/Paris")]
+    assert rows(folder, "SELECT * FROM entries") == [(entry.id, 1, "k")]
+    assert rows(folder, "SELECT * FROM versions") == [
+        (
+            *(1, entry.id, "Le Kremlin", "Oui. Non.", "fr", "https://example.org/a", noon, noon),
+            *("Europe/Paris", "minute", "12:00:00", entry.content_hash, 1, None),
+        )
+    ]
+    assert rows(folder, "SELECT * FROM passages") == [(1, 1, 0, 4, b"h1", 1, None), (2, 1, 5, 9, b"h2", 1, None)]
+    assert rows(folder, "SELECT * FROM vectors") == [
+        (1, CARD.fingerprint, b"h1", vector_of("Oui.").tobytes()),
+        (2, CARD.fingerprint, b"h2", vector_of("Non.").tobytes()),
+    ]
+    assert [number for (number,) in rows(folder, "SELECT number FROM generations")] == [0, 1]
+
+
+def test_an_edited_entry_keeps_its_former_version_and_gets_new_passages(store: Store, folder: Path) -> None:
+    commit(store, told("a", "Avant."), told("b"))
+    commit(store, told("a", "Après."))
+    assert rows(folder, "SELECT entry_id, text, born, died FROM versions ORDER BY id") == [
+        (told("a").id, "Avant.", 1, 2),
+        (told("b").id, "Le texte.", 1, None),
+        (told("a").id, "Après.", 2, None),
+    ]
+    assert rows(folder, "SELECT id, version_id, born, died FROM passages") == [(1, 1, 1, 2), (2, 2, 1, None), (3, 3, 2, None)]
+    assert [store.entry(told("a").id, generation).text for generation in (1, 2)] == ["Avant.", "Après."]
+    assert (alive(store, 1), alive(store, 2)) == ({1, 2}, {2, 3})
+
+
+def test_a_withdrawn_entry_is_gone_and_stays_in_history(store: Store) -> None:
+    entry = told("a", "Avant.")
+    commit(store, entry, told("b"))
+    commit(store, withdrawn=[entry.id])
+    assert (store.generation(), store.counts(1), store.counts(2)) == (2, (2, 2), (1, 1))
+    assert (store.keys("fil/a.txt"), list(store.current("fil/a.txt", ["a", "b"]))) == ({"b": told("b").id}, ["b"])
+    assert (store.entry(entry.id, 1), store.passages_of(entry.id, 2)) == (entry, [])
+    with pytest.raises(NotFound, match=f"no entry '{entry.id}' in this index"):
+        store.entry(entry.id, 2)
+    # Back again, it is a version of the same entry, and its passage is a new one.
+    commit(store, entry)
+    assert (store.entry(entry.id, 3), alive(store, 3)) == (entry, {2, 3})
+
+
+def test_passage_ids_are_never_used_again(store: Store) -> None:
+    for _ in range(3):
+        commit(store, told("a"))
+        commit(store, withdrawn=[told("a").id])
+    assert [sorted(alive(store, generation)) for generation in range(7)] == [[], [1], [], [2], [], [3], []]
+    # Not even when the last was deleted by other means.
+    with store.writing() as db:
+        db.execute("DELETE FROM passages WHERE id = 3")
+    commit(store, told("a"))
+    assert alive(store, 7) == {4}
+
+
+def test_a_commit_that_fails_writes_nothing(store: Store, folder: Path) -> None:
+    commit(store, told("a"))
+    before = {table: rows(folder, f"SELECT * FROM {table}") for table in TABLES}
+    # A passage whose vector hash is missing comes last, behind rows that were written.
+    spans = {"c": [NewPassage(0, 4, None)]}  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="NOT NULL constraint failed"):
+        commit(store, told("b"), told("c"), withdrawn=[told("a").id], spans=spans)
+    assert {table: rows(folder, f"SELECT * FROM {table}") for table in TABLES} == before
+    assert commit(store, told("b")) == 2
+
+
+def test_a_passage_of_no_version_cannot_be_written(store: Store) -> None:
+    with pytest.raises(StorageError, match="FOREIGN KEY constraint failed"), store.writing() as db:
+        db.execute("INSERT INTO passages (version_id, start, \"end\", vector_hash, born) VALUES (9, 0, 1, x'00', 0)")
+
+
+WITH_ALL = [
+    told("plain"),
+    told("noon", published=NOON, precision="minute", clock=time(12, 0), url="https://example.org/?a=1&b=é"),
+    told("day", published=datetime(2023, 3, 26, tzinfo=PARIS), precision="day"),
+    told("clock", clock=time(7, 44)),
+    told("offset", published=datetime(2023, 1, 1, 0, 0, 1, 5, timezone(timedelta(hours=5, minutes=30))), precision="second"),
+    told("utc", published=datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), precision="second"),
+    told("odd", "« Où ? » e\u0301 é\u00a0🙂👩‍👩‍👧 \u202f ﬁ\n\nligne\t\0 fin 𝒳"),
+    Entry("fil/é.txt", "0; DROP TABLE entries --", "", "'\"%_", "und"),
+]
+
+
+def test_entries_come_back_as_they_were(store: Store) -> None:
+    commit(store, *WITH_ALL)
+    found = [store.entry(entry.id, 1) for entry in WITH_ALL]
+    assert found == WITH_ALL
+    assert [str(entry.published) for entry in found] == [str(entry.published) for entry in WITH_ALL]
+    assert [entry.content_hash for entry in found] == [entry.content_hash for entry in WITH_ALL]
+    assert [entry for _, entry in store.all_current()] == WITH_ALL
+    for entry in WITH_ALL:
+        assert store.current(entry.source, [entry.key]) == {entry.key: entry.content_hash}
+
+
+def test_passages_come_back_with_their_entry(store: Store) -> None:
+    a, b = told("a", "Oui. Non."), told("b", "Peut-être.")
+    commit(store, a, b, spans={"a": [NewPassage(5, 9, b"2"), NewPassage(0, 4, b"1")]})
+    first, second, third = Passage(1, a, 5, 9), Passage(2, a, 0, 4), Passage(3, b, 0, 10)
+    assert store.passages_of(a.id, 1) == [second, first]
+    assert store.passages([3, 1, 77]) == {1: first, 3: third}
+    assert store.entry_keys([2, 3, 77]) == {2: "a", 3: "b"}
+    assert store.passages([]) == {}
+
+
+def test_more_passages_than_one_statement_takes_come_back_whole(store: Store) -> None:
+    text = "x" * 5100
+    commit(store, told("a", text), spans={"a": [NewPassage(at, at + 1, b"x") for at in range(5100)]})
+    ids = list(range(1, 5101))
+    assert {i: (p.start, p.end) for i, p in store.passages(ids[:1200]).items()} == {i: (i - 1, i) for i in ids[:1200]}
+    assert store.entry_keys(ids) == dict.fromkeys(ids, "a")
+    assert [p.id for batch in store.born(0, 1) for p in batch] == ids
+    born = list(store.born_vectors(0, 1))
+    assert np.concatenate([some for some, _ in born]).tolist() == ids
+    assert np.concatenate([vectors for _, vectors in born]).tolist() == [vector_of("x").tolist()] * 5100
+
+
+def test_sources_are_counted_by_generation(store: Store) -> None:
+    late = told("late", published=NOON + timedelta(hours=3), precision="minute")
+    early = Entry("fil/a.txt", "early", "", "Yes. No.", "en", NOON, "minute")
+    commit(store, late, early, spans={"early": [NewPassage(0, 4, b"1"), NewPassage(5, 8, b"2")]})
+    commit(store, told("x", source="fil/b.txt"), withdrawn=[late.id])
+    assert store.sources(0) == []
+    assert store.sources(1) == [Source("fil/a.txt", 2, 3, ("en", "fr"), NOON, NOON + timedelta(hours=3))]
+    assert store.sources(2) == [
+        Source("fil/a.txt", 1, 2, ("en",), NOON, NOON),
+        Source("fil/b.txt", 1, 1, ("fr",), None, None),
+    ]
+    assert (store.origin("fil/b.txt"), store.origin("nowhere")) == ("/tmp/fil/b.txt", None)
+    assert store.zone() == "Europe/Paris"
+
+
+def test_a_source_that_moves_is_told_by_the_next_commit(store: Store) -> None:
+    commit(store, told("a"))
+    store.commit(Changes([Origin("fil/a.txt", "/elsewhere/a.txt", "UTC")], [(told("b"), [])]), CARD)
+    assert (store.origin("fil/a.txt"), store.zone()) == ("/elsewhere/a.txt", "UTC")
+
+
+# What engines catch up with
+
+
+@given(
+    edits=st.lists(
+        st.tuples(st.dictionaries(st.sampled_from("abcde"), st.integers(1, 3)), st.sets(st.sampled_from("abcde"), max_size=2)),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_what_was_born_and_died_leads_from_any_generation_to_any_later(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[dict[str, int], set[str]]]
+) -> None:
+    with Store.create(tmp_path_factory.mktemp("index"), CARD) as store:
+        for number, (written, gone) in enumerate(edits):
+            entries = [told(key, f"{key}{number}" * 3) for key in written]
+            spans = {
+                key: [NewPassage(0, n, f"{key}{number}{n}".encode()) for n in range(1, written[key] + 1)] for key in written
+            }
+            commit(store, *entries, withdrawn=[told(key).id for key in gone], spans=spans)
+        newest = store.generation()
+        assert newest == len(edits)
+        for after in range(newest + 1):
+            for upto in range(after, newest + 1):
+                born = [passage for batch in store.born(after, upto) for passage in batch]
+                died = set(store.died(after, upto).tolist())
+                assert (alive(store, after) - died) | {passage.id for passage in born} == alive(store, upto)
+                assert died <= alive(store, after)
+                assert not {passage.id for passage in born} & alive(store, after)
+                vectors = {
+                    i: row.tolist()
+                    for ids, matrix in store.born_vectors(after, upto)
+                    for i, row in zip(ids.tolist(), matrix, strict=True)
+                }
+                assert vectors == {passage.id: vector_of(passage.text).tolist() for passage in born}
+
+
+def test_a_passage_is_given_to_engines_with_its_title_and_language(store: Store) -> None:
+    commit(store, told("a", "🙂 Oui. Non."), spans={"a": [NewPassage(2, 6, b"1"), NewPassage(7, 11, b"2")]})
+    assert list(store.born(0, 1)) == [[Indexed(1, "fr", "Titre", "Oui."), Indexed(2, "fr", "Titre", "Non.")]]
+
+
+def test_a_vector_is_known_by_its_model_and_its_text(store: Store) -> None:
+    store.add_vectors({b"1": vector_of("a"), b"2": vector_of("b")}, "model")
+    store.add_vectors({b"2": vector_of("other"), b"3": vector_of("c")}, "model")
+    hashes = [str(n).encode() for n in range(2000)]
+    assert store.known_vectors(hashes, "model") == {b"1", b"2", b"3"}
+    assert store.known_vectors(hashes, "another") == set()
+    assert store.generation() == 0
+
+
+def test_passages_are_replaced_for_another_model_in_one_generation(store: Store) -> None:
+    commit(store, told("a", "Oui. Non."), told("b"))
+    other = ModelCard("other", "7", 4, 64)
+    store.add_vectors({b"1": vector_of("Oui."), b"2": vector_of("Non.")}, other.fingerprint)
+    versions = {entry.key: number for number, entry in store.all_current()}
+    replacing = {versions["a"]: [NewPassage(0, 4, b"1"), NewPassage(5, 9, b"2")], versions["b"]: []}
+    assert store.replace_passages(replacing.items(), other) == 2
+    assert (store.card(), store.counts(1), store.counts(2)) == (other, (2, 2), (2, 2))
+    assert [(p.id, p.text) for p in store.passages_of(told("a").id, 2)] == [(3, "Oui."), (4, "Non.")]
+    assert [(ids.tolist(), rows.tolist()) for ids, rows in store.born_vectors(1, 2)] == [
+        ([3, 4], [vector_of("Oui.").tolist(), vector_of("Non.").tolist()])
+    ]
+
+
+# Filters
+
+HOURS = [NOON + timedelta(hours=hours) for hours in (-36, -24, -13, -12, -1, 0, 1, 12, 24, 36)]
+DAYS = [datetime(2023, 5, day, tzinfo=PARIS) for day in (22, 23, 24)]
+BOUNDS = sorted(
+    {
+        bound + timedelta(microseconds=nudge)
+        for bound in [hour.astimezone(UTC) for hour in HOURS] + [day.astimezone(UTC) for day in DAYS]
+        for nudge in (-1, 0, 1)
+    }
+)
+TIMES: list[tuple[datetime | None, Precision | None]] = [
+    *((hour, "minute") for hour in HOURS),
+    *((hour, "second") for hour in HOURS),
+    *((hour, None) for hour in HOURS),
+    *((day, "day") for day in DAYS),
+    (datetime(2023, 5, 23, tzinfo=ZoneInfo("America/New_York")), "day"),
+    (None, None),
+]
+FILED = [
+    Entry(source, f"{n}", "", "Texte.", lang, published, precision)
+    for n, (published, precision) in enumerate(TIMES)
+    for source, lang in (("fil/a.txt", "fr"), ("fil/b.txt", "en"), ("fil/b.txt", "und"))[n % 3 :][:1]
+]
+
+
+@pytest.fixture(scope="module")
+def filed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.create(tmp_path_factory.mktemp("index"), CARD) as store:
+        commit(store, *FILED)
+        yield store
+
+
+@given(
+    since=st.none() | st.sampled_from(BOUNDS),
+    until=st.none() | st.sampled_from(BOUNDS),
+    lang=st.none() | st.sampled_from(["fr", "en", "und", "de"]),
+    source=st.none() | st.sampled_from(["fil/a.txt", "fil/b.txt", "fil/c.txt", "fil/%"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_allowed_passages_are_those_of_entries_within_the_filters(
+    filed: Store, since: datetime | None, until: datetime | None, lang: str | None, source: str | None
+) -> None:
+    window = Window(since, until)
+    expected = [
+        number
+        for number, entry in enumerate(FILED, start=1)
+        if window.contains(entry) and lang in (None, entry.lang) and source in (None, entry.source)
+    ]
+    found = filed.allowed(1, window, lang, source)
+    assert found.dtype == np.int64
+    assert found.tolist() == expected
+
+
+def test_a_bound_takes_in_its_own_moment_as_since_and_not_as_until(store: Store) -> None:
+    commit(store, told("at", published=NOON, precision="minute"), told("day", published=DAYS[1], precision="day"))
+    tick = timedelta(microseconds=1)
+    midnight = DAYS[2]
+    found = {
+        "since noon": store.allowed(1, Window(NOON, None)),
+        "since just behind noon": store.allowed(1, Window(NOON + tick, None)),
+        "since midnight": store.allowed(1, Window(midnight, None)),
+        "since just before midnight": store.allowed(1, Window(midnight - tick, None)),
+        "until noon": store.allowed(1, Window(None, NOON)),
+        "until just behind noon": store.allowed(1, Window(None, NOON + tick)),
+        "until the day": store.allowed(1, Window(None, DAYS[1])),
+    }
+    assert {name: ids.tolist() for name, ids in found.items()} == {
+        "since noon": [1, 2],
+        "since just behind noon": [2],
+        "since midnight": [],
+        "since just before midnight": [2],
+        "until noon": [2],
+        "until just behind noon": [1, 2],
+        "until the day": [],
+    }
+
+
+# Failures
+
+
+def test_a_full_disk_keeps_the_last_commit_and_says_what_to_do(store: Store, folder: Path) -> None:
+    commit(store, told("a"))
+    # The pool gives the connection that was used last, so that this limit is the next commit's.
+    with store._reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(StorageError) as caught:
+        commit(store, told("b", "x" * 100_000), withdrawn=[told("a").id])
+    assert str(caught.value) == (
+        f"the index {folder}: database or disk is full; free some space and run the same command again: "
+        "nothing of the unfinished step was kept"
+    )
+    assert (store.generation(), alive(store, 1), list(store.keys("fil/a.txt"))) == (1, {1}, ["a"])
+    with store._reading() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+    assert commit(store, told("b", "x" * 100_000)) == 2
+
+
+def test_an_index_that_may_not_be_written_says_so(store: Store, folder: Path) -> None:
+    commit(store, told("a"))
+    store.close()
+    for path in (*folder.iterdir(), folder):
+        path.chmod(0o555)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write anywhere")
+        with pytest.raises(StorageError, match="check that the folder exists and may be written"):
+            commit(Store(folder), told("b"))
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_closed_store_is_an_error_and_not_an_empty_one(store: Store) -> None:
+    store.close()
+    with pytest.raises(StorageError, match="closed database"):
+        store.generation()
+
+
+def test_readers_in_other_threads_see_whole_generations_while_one_writes(store: Store) -> None:
+    failures: list[object] = []
+    written = threading.Event()
+
+    def read() -> None:
+        try:
+            while not written.is_set():
+                generation = store.generation()
+                entries, passages = store.counts(generation)
+                # Every commit adds one entry of two passages, and edits the first.
+                if (entries, passages) != (generation, 2 * generation) or len(alive(store, generation)) != passages:
+                    failures.append((generation, entries, passages))
+        except BaseException as error:
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    two = [NewPassage(0, 2, b"1"), NewPassage(2, 4, b"2")]
+    try:
+        for number in range(1, 31):
+            entries = {key: told(key, f"Bon{number:06}") for key in ("0", f"{number - 1}")}
+            commit(store, *entries.values(), spans=dict.fromkeys(entries, two))
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+    assert store.counts(30) == (30, 60)
