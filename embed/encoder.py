@@ -39,9 +39,18 @@ class ModelCard:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits; equal exactly when vectors of the two cards may be compared."""
+        """Twelve hexadecimal digits; equal exactly when vectors of the two cards may be compared.
+
+        The floating-point precisions agree to four digits and count as one; 8-bit vectors are told apart.
+
+        >>> whole, half, byte = (ModelCard("demo", "1", 4, 16, precision=p) for p in ("float32", "bfloat16", "int8"))
+        >>> whole.fingerprint == half.fingerprint, whole.fingerprint == byte.fingerprint
+        (True, False)
+        """
         parts = asdict(self)
         del parts["licence"]
+        if self.precision in ("float16", "bfloat16"):
+            parts["precision"] = "float32"
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> str:
@@ -73,6 +82,10 @@ class Encoder(Protocol):
 
     def encode_query(self, text: str) -> Vectors:
         """The vector of one question: float32 of shape (card.dimension,), of length 1."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of several questions: float32 of shape (len(texts), card.dimension), rows of length 1."""
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -2,6 +2,8 @@
 
 EmbedError
 ├── ModelNotFound     no such model: not known, not a folder, not to be had from the hub
+├── CannotExport      the model cannot be written for this processor, and runs with torch instead
+├── EncoderBusy       so many questions are waiting that another would wait too long
 └── WeightsDamaged    the weights on this machine are not the ones this release was made for
 """
 
@@ -16,3 +18,11 @@ class ModelNotFound(EmbedError):
 
 class WeightsDamaged(EmbedError):
     """The weights were found but are truncated, altered or of another release."""
+
+
+class CannotExport(EmbedError):
+    """The model has no exported form, or its export gives other vectors; torch can still run it."""
+
+
+class EncoderBusy(EmbedError):
+    """Too many questions at once; the same one may be asked again in a moment."""

@@ -49,6 +49,10 @@ class HashingEncoder:
         row: Vectors = self.encode_passages([text])[0]
         return row
 
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """See `Encoder.encode_queries`."""
+        return self.encode_passages(texts)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """One token a word."""
         return [len(clean(text).split()) for text in texts]

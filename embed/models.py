@@ -1,11 +1,17 @@
 """Which models there are, and `load`, which opens one by name, folder or hub id."""
 
+import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from embed import bundled
 from embed.encoder import Encoder
-from embed.errors import ModelNotFound, WeightsDamaged
+from embed.errors import CannotExport, ModelNotFound, WeightsDamaged
+from embed.precision import best_precision, has_gpu
+from embed.revisions import folder_checksum, hub_commit
+
+log = logging.getLogger("filrouge.embed")
 
 DEFAULT_MODEL = "multilingual-e5-small"
 
@@ -36,14 +42,32 @@ KNOWN_MODELS = {
 }
 
 
-def load(model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | None = None) -> Encoder:
+@dataclass(frozen=True)
+class Source:
+    """Where a model is, and what is known of it. `path` is a folder, or a hub id."""
+
+    path: Path | str
+    name: str
+    known: KnownModel
+    revision: str
+    """Which weights: a checksum or a commit; empty for a hub model that was never downloaded."""
+
+
+def load(
+    model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | None = None, precision: str | None = None
+) -> Encoder:
     """Open `model`: the default's name, `hashing`, a sentence-transformers folder, or a hub id (`owner/name`).
 
-    `device` is a torch device such as `cpu` or `cuda:0`; None takes a GPU when there is one. `cache` is the folder for what
-    can be made again; None is the user's cache folder. Prompts named `query` and `passage` (or `document`) in a model's own
-    configuration win over `KNOWN_MODELS`. Raises `ModelNotFound` when the name leads nowhere, `WeightsDamaged` when the
-    bundled weights are not the released ones or the folder made from them has been altered, and `EmbedError` when there is
-    no such device or the cache cannot be written.
+    On a CPU the model is exported once (`embed.export`) and run without torch; one that cannot be exported is run by torch,
+    and a warning says why. `device` is `cpu`, `torch` (the CPU, without an export) or a torch device such as `cuda:0`; None
+    takes a GPU when there is one.
+    `precision` is the one that an index was built with; None takes the fastest for this processor. `cache` is the folder
+    for what can be made again; None is the user's cache folder. Prompts named `query` and `passage` (or `document`) in a
+    model's own configuration win over `KNOWN_MODELS`.
+
+    Raises `ModelNotFound` when the name leads nowhere, `WeightsDamaged` when the bundled weights are not the released ones
+    or the folder made from them has been altered, and `EmbedError` when there is no such device or the cache cannot be
+    written.
 
     >>> load("hashing").card.name
     'hashing'
@@ -55,22 +79,54 @@ def load(model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | No
         from embed.hashing import HashingEncoder
 
         return HashingEncoder()
+    cache = cache or bundled.default_cache()
+    if device is None:
+        # An index of 8-bit vectors is asked in 8 bits, which only the CPU's export has.
+        device = "cuda" if has_gpu() and precision != "int8" else "cpu"
+    source = find(model, cache)
+    if device == "cpu":
+        try:
+            return _compiled(source, precision or best_precision(), cache)
+        except CannotExport as error:
+            log.warning("running '%s' with torch, since it cannot be exported: %s", source.name, error)
+    return _with_torch(source, "cpu" if device == "torch" else device)
+
+
+def find(model: str, cache: Path) -> Source:
+    """Where the model of that name is. Raises `ModelNotFound` when the name leads nowhere."""
+    if model == DEFAULT_MODEL:
+        if bundled.available(cache):
+            return Source(bundled.materialize(cache), DEFAULT_MODEL, _E5, bundled.REVISION)
+        return Source(bundled.HUB_ID, DEFAULT_MODEL, _E5, hub_commit(bundled.HUB_ID))
+    if _is_folder(model):
+        return Source(Path(model), Path(model).resolve().name, KnownModel(), folder_checksum(Path(model)))
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+        return Source(model, model, KNOWN_MODELS.get(model, KnownModel()), hub_commit(model))
+    raise ModelNotFound(f"no model '{model}': give {DEFAULT_MODEL}, a folder, or a hub id like owner/name")
+
+
+def _compiled(source: Source, precision: str, cache: Path) -> Encoder:
+    from embed.compiled import CompiledEncoder
+    from embed.export import exported
+
+    folder = exported(source, precision, cache)
+    try:
+        return CompiledEncoder(folder)
+    except WeightsDamaged as error:
+        log.warning("%s; making it again", error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return CompiledEncoder(exported(source, precision, cache))
+
+
+def _with_torch(source: Source, device: str) -> Encoder:
     from embed.sentence import SentenceEncoder
 
-    if model == DEFAULT_MODEL:
-        cache = cache or bundled.default_cache()
-        if not bundled.available(cache):
-            return SentenceEncoder(bundled.HUB_ID, name=DEFAULT_MODEL, known=_E5, device=device)
-        folder = bundled.materialize(cache)
-        try:
-            return SentenceEncoder(folder, name=DEFAULT_MODEL, known=_E5, revision=bundled.REVISION, device=device)
-        except ModelNotFound as error:
-            raise WeightsDamaged(f"the model in {folder} is damaged: delete this folder, and it is made again") from error
-    if _is_folder(model):
-        return SentenceEncoder(Path(model), name=Path(model).resolve().name, known=KnownModel(), device=device)
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
-        return SentenceEncoder(model, name=model, known=KNOWN_MODELS.get(model, KnownModel()), device=device)
-    raise ModelNotFound(f"no model '{model}': give {DEFAULT_MODEL}, a folder, or a hub id like owner/name")
+    try:
+        return SentenceEncoder(source.path, source.name, source.known, source.revision, device)
+    except ModelNotFound as error:
+        if source.name == DEFAULT_MODEL and isinstance(source.path, Path):
+            raise WeightsDamaged(f"the model in {source.path} is damaged: delete this folder, and it is made again") from error
+        raise
 
 
 def _is_folder(model: str) -> bool:

@@ -1,8 +1,8 @@
 """Any sentence-transformers model, on the GPU when there is one. The only importer of sentence-transformers and torch."""
 
-import hashlib
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from embed.encoder import ModelCard, Vectors, clean
 from embed.errors import EmbedError, ModelNotFound
+from embed.revisions import folder_checksum, hub_commit
 
 if TYPE_CHECKING:
     from embed.models import KnownModel
@@ -58,7 +59,7 @@ class SentenceEncoder:
             raise ModelNotFound(
                 f"cannot open the model '{source}': {_first_line(error)}; give a sentence-transformers folder or a hub id"
             ) from error
-        self._model = model
+        self.model = model
         self._tokenizer = model.tokenizer
         if not callable(self._tokenizer) and not hasattr(self._tokenizer, "encode_batch"):
             raise ModelNotFound(f"cannot use the model '{source}': its tokenizer cannot count tokens; take another model")
@@ -89,8 +90,12 @@ class SentenceEncoder:
 
     def encode_query(self, text: str) -> Vectors:
         """See `Encoder.encode_query`."""
-        row: Vectors = self._encode([self._card.query_prefix + clean(text)])[0]
+        row: Vectors = self.encode_queries([text])[0]
         return row
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """See `Encoder.encode_queries`."""
+        return self._encode([self._card.query_prefix + clean(text) for text in texts])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the model's own tokenizer."""
@@ -103,15 +108,11 @@ class SentenceEncoder:
             encoded = self._tokenizer(cleaned, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
-    def plain_encode(self, texts: Sequence[str]) -> object:
-        """sentence-transformers' own `encode` with its defaults and no prefix: what benchmarks compare with."""
-        return self._model.encode(list(texts), show_progress_bar=False)
-
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self._card.dimension), dtype=np.float32)
         with self._lock:
-            vectors = self._model.encode(texts, prompt="", batch_size=32, show_progress_bar=False, normalize_embeddings=True)
+            vectors = self.model.encode(texts, prompt="", batch_size=32, show_progress_bar=False, normalize_embeddings=True)
         result = np.ascontiguousarray(vectors, dtype=np.float32)
         if not np.isfinite(result).all():
             raise EmbedError(f"the model '{self._card.name}' gave vectors that are not numbers")
@@ -125,16 +126,28 @@ def _first_line(error: Exception) -> str:
 
 
 def _revision(source: Path | str, model: Any) -> str:
-    """What tells these weights from others of the same name."""
-    if isinstance(source, str):
-        from huggingface_hub import snapshot_download
+    if isinstance(source, Path):
+        return folder_checksum(source)
+    # Loaded a moment ago, so it is in the cache of the hub.
+    commit = str(model.model_card_data.base_model_revision or hub_commit(source))
+    if not commit:
+        raise ValueError("its commit is not known")
+    return commit
 
-        # Loaded a moment ago, so it is in the cache of the hub, in a folder named for its commit.
-        return str(model.model_card_data.base_model_revision or Path(snapshot_download(source, local_files_only=True)).name)
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")):
-        if path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model"} and path.is_file():
-            digest.update(path.relative_to(source).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256-{digest.hexdigest()[:16]}"
+
+def product_rates(rows: int, inner: int, columns: int) -> dict[str, float]:
+    """How fast torch multiplies matrices of these sizes here, in 10^9 operations a second, by precision; best of 50."""
+    import torch
+
+    a, b = torch.ones(rows, inner), torch.ones(inner, columns)
+    pairs = {"bfloat16": (a.bfloat16(), b.bfloat16()), "int8": (a.to(torch.int8), b.to(torch.int8))}
+    found = {}
+    for name, (left, right) in pairs.items():
+        product = torch._int_mm if name == "int8" else torch.mm
+        best = float("inf")
+        for _ in range(50):
+            began = time.perf_counter()
+            product(left, right)
+            best = min(best, time.perf_counter() - began)
+        found[name] = 2 * rows * inner * columns / best / 1e9
+    return found

@@ -165,3 +165,18 @@ def small_model(small_weights: bytes, tmp_path_factory: pytest.TempPathFactory) 
         patch.setattr(bundled, "SHA256", hashlib.sha256(small_weights).hexdigest())
         patch.setattr(bundled, "weights_file", lambda: weights)
         return bundled.materialize(folder).rename(folder / "small-model")
+
+
+@pytest.fixture(scope="module")
+def static_model(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bag of words: a model without transformer, limit or direction for an empty text."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    torch.manual_seed(1)
+    bag = StaticEmbedding(Tokenizer.from_file(str(small_model / "tokenizer.json")), embedding_dim=16)
+    folder = tmp_path_factory.mktemp("static") / "static-model"
+    SentenceTransformer(modules=[bag], device="cpu").save(str(folder))
+    return folder

@@ -360,7 +360,7 @@ def test_the_installed_weights_are_the_model_that_their_own_engine_runs(tmp_path
             "Poland has started training Ukrainian pilots on F-16s.",
             "🙂 1 000 drones à 11 h 58",
         ]
-        ours = load(cache=cache)
+        ours = load(device="torch", cache=cache)
         passages = ours.encode_passages(texts)
         assert (passages * np.asarray(wheel.passage(texts))).sum(axis=1).min() > 0.9995
         queries = np.array([ours.encode_query(text) for text in texts])

@@ -152,7 +152,7 @@ def test_the_default_model_sees_all_of_what_it_is_given(model: Encoder, title: s
 
 
 def test_a_model_of_few_tokens_sees_all_of_what_it_is_given(small_model: Path) -> None:
-    encoder = load(str(small_model))
+    encoder = load(str(small_model), "torch")
     text = "Le Kremlin : « Oui, le drone ! La mot. » Oui. " * 30
     title = "le drone"
     spans = cut(title, text, encoder.count_tokens, encoder.card.token_limit)

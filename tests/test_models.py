@@ -36,35 +36,35 @@ def test_hashing_is_a_name() -> None:
 @pytest.mark.model
 def test_the_default_model_has_the_card_of_multilingual_e5_small() -> None:
     card = ModelCard("multilingual-e5-small", bundled.REVISION, 384, 512, "query: ", "passage: ", "float32", "MIT")
-    assert load("multilingual-e5-small").card == card
+    assert load("multilingual-e5-small", "torch").card == card
 
 
 def test_a_folder_is_loaded_under_its_own_name(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    card = load(str(small_model)).card
+    card = load(str(small_model), "torch").card
     assert card == ModelCard("small-model", card.revision, 32, 64, "query: ", "passage: ", "float32", "")
     assert card.revision.startswith("sha256-")
     monkeypatch.chdir(small_model)
-    assert load(".").card == card
+    assert load(".", "torch").card == card
 
 
 def test_the_same_name_with_other_weights_is_another_model(small_model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy" / "small-model"
     shutil.copytree(small_model, copy)
-    assert load(str(copy)).card == load(str(small_model)).card
+    assert load(str(copy), "torch").card == load(str(small_model), "torch").card
     weights = bytearray((copy / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
-    assert load(str(copy)).card.fingerprint != load(str(small_model)).card.fingerprint
+    assert load(str(copy), "torch").card.fingerprint != load(str(small_model), "torch").card.fingerprint
 
 
 def test_a_hub_model_is_known_by_its_commit(hub: Callable[[str, str, Path], None], small_model: Path) -> None:
     hub("owner/small", COMMIT, small_model)
-    assert load("owner/small").card == ModelCard("owner/small", COMMIT, 32, 64, "query: ", "passage: ", "float32", "")
+    assert load("owner/small", "torch").card == ModelCard("owner/small", COMMIT, 32, 64, "query: ", "passage: ", "float32", "")
 
 
 def test_what_a_hub_models_page_says_is_on_its_card(hub: Callable[[str, str, Path], None], small_model: Path) -> None:
     hub("intfloat/multilingual-e5-base", COMMIT, small_model)
-    assert load("intfloat/multilingual-e5-base").card.licence == "MIT"
+    assert load("intfloat/multilingual-e5-base", "torch").card.licence == "MIT"
 
 
 def test_prefixes_of_the_models_own_configuration_win(
@@ -79,7 +79,7 @@ def test_prefixes_of_the_models_own_configuration_win(
     hub("intfloat/multilingual-e5-base", COMMIT, plain)
     hub("intfloat/multilingual-e5-large", COMMIT, own)
     prefixes = [
-        (load(name).card.query_prefix, load(name).card.passage_prefix)
+        (load(name, "torch").card.query_prefix, load(name, "torch").card.passage_prefix)
         for name in (
             "Snowflake/snowflake-arctic-embed-m-v2.0",
             "intfloat/multilingual-e5-base",
@@ -95,13 +95,13 @@ def test_prefixes_of_the_models_own_configuration_win(
 )
 def test_a_name_that_leads_nowhere_is_refused_in_one_sentence(name: str) -> None:
     with pytest.raises(ModelNotFound) as caught:
-        load(name)
+        load(name, "torch")
     assert str(caught.value) == f"no model '{name}': give multilingual-e5-small, a folder, or a hub id like owner/name"
 
 
 def test_a_hub_id_that_cannot_be_had_is_refused_in_one_sentence(hub: Callable[[str, str, Path], None]) -> None:
     with pytest.raises(ModelNotFound) as caught:
-        load("no-such/model")
+        load("no-such/model", "torch")
     message = str(caught.value)
     assert message.startswith("cannot open the model 'no-such/model': ")
     assert message.endswith("; give a sentence-transformers folder or a hub id")
@@ -110,7 +110,7 @@ def test_a_hub_id_that_cannot_be_had_is_refused_in_one_sentence(hub: Callable[[s
 
 def test_a_hub_id_that_cannot_be_one_is_refused(hub: Callable[[str, str, Path], None]) -> None:
     with pytest.raises(ModelNotFound, match="cannot open the model 'a b/c': "):
-        load("a b/c")
+        load("a b/c", "torch")
 
 
 def _empty(folder: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_folder_that_holds_no_whole_model_is_refused_in_one_sentence(
     shutil.copytree(small_model, folder)
     damage(folder)
     with pytest.raises(ModelNotFound) as caught:
-        load(str(folder))
+        load(str(folder), "torch")
     message = str(caught.value)
     assert message.startswith(f"cannot open the model '{folder}': ")
     assert message.endswith("; give a sentence-transformers folder or a hub id")
@@ -168,7 +168,7 @@ def test_a_damaged_folder_in_the_cache_is_named_with_its_repair(small_model: Pat
     shutil.copytree(small_model, folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(WeightsDamaged) as caught:
-        load(cache=tmp_path)
+        load(device="torch", cache=tmp_path)
     assert str(caught.value) == f"the model in {folder} is damaged: delete this folder, and it is made again"
 
 
@@ -177,7 +177,7 @@ def test_without_the_wheel_the_default_model_comes_from_the_hub(
 ) -> None:
     monkeypatch.setattr(bundled, "weights_file", lambda: None)
     hub("intfloat/multilingual-e5-small", COMMIT, small_model)
-    card = load(cache=tmp_path / "cache").card
+    card = load(device="torch", cache=tmp_path / "cache").card
     assert card == ModelCard("multilingual-e5-small", COMMIT, 32, 64, "query: ", "passage: ", "float32", "MIT")
     assert not (tmp_path / "cache").exists()
 
@@ -187,4 +187,4 @@ def test_without_the_wheel_a_folder_made_before_is_taken(
 ) -> None:
     monkeypatch.setattr(bundled, "weights_file", lambda: None)
     shutil.copytree(small_model, tmp_path / "models" / f"multilingual-e5-small-{bundled.REVISION}")
-    assert load(cache=tmp_path).card.revision == bundled.REVISION
+    assert load(device="torch", cache=tmp_path).card.revision == bundled.REVISION

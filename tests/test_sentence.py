@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from tokenizers import Tokenizer
 
 from embed import EmbedError, ModelCard, ModelNotFound, load
 from embed.models import KnownModel
@@ -16,7 +14,7 @@ from embed.sentence import SentenceEncoder
 
 
 def test_vectors_are_those_of_sentence_transformers_with_the_prefixes(small_model: Path) -> None:
-    ours, theirs = load(str(small_model)), SentenceTransformer(str(small_model), device="cpu")
+    ours, theirs = load(str(small_model), "torch"), SentenceTransformer(str(small_model), device="cpu")
     texts = ["le drone", "Le Kremlin a dit : « Oui »", ""]
     passages = theirs.encode(["passage: " + text for text in texts], prompt="", normalize_embeddings=True)
     assert ours.encode_passages(texts) == pytest.approx(passages, abs=1e-6)
@@ -29,14 +27,8 @@ def test_a_default_prompt_of_the_model_is_not_added_to_ours(small_model: Path, t
     (tmp_path / "model" / "config_sentence_transformers.json").write_text(
         '{"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "query"}'
     )
-    ours = load(str(tmp_path / "model"))
-    assert np.array_equal(ours.encode_passages(["le drone"]), load(str(small_model)).encode_passages(["le drone"]))
-
-
-def test_plain_encode_is_what_sentence_transformers_does_by_itself(small_model: Path) -> None:
-    ours = SentenceEncoder(small_model, "small", KnownModel())
-    theirs = SentenceTransformer(str(small_model), device="cpu").encode(["le drone"])
-    assert np.asarray(ours.plain_encode(["le drone"])) == pytest.approx(theirs, abs=1e-6)
+    ours = load(str(tmp_path / "model"), "torch")
+    assert np.array_equal(ours.encode_passages(["le drone"]), load(str(small_model), "torch").encode_passages(["le drone"]))
 
 
 def test_a_revision_given_by_the_caller_is_the_cards(small_model: Path) -> None:
@@ -44,18 +36,8 @@ def test_a_revision_given_by_the_caller_is_the_cards(small_model: Path) -> None:
     assert encoder.card == ModelCard("small", "r1", 32, 64, "query: ", "passage: ", "float32", "MIT")
 
 
-@pytest.fixture(scope="module")
-def static_model(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bag of words: a model without transformer, limit or direction for an empty text."""
-    torch.manual_seed(1)
-    bag = StaticEmbedding(Tokenizer.from_file(str(small_model / "tokenizer.json")), embedding_dim=16)
-    folder = tmp_path_factory.mktemp("static") / "static-model"
-    SentenceTransformer(modules=[bag], device="cpu").save(str(folder))
-    return folder
-
-
 def test_a_bag_of_words_is_a_model_like_another(static_model: Path) -> None:
-    encoder = load(str(static_model))
+    encoder = load(str(static_model), "torch")
     assert encoder.card == ModelCard("static-model", encoder.card.revision, 16, 512)
     texts = ["le drone", "", " \n", "la 🙂", "demi \ud83d", "drone " * 20_000]
     vectors = encoder.encode_passages(texts)
@@ -67,7 +49,7 @@ def test_a_bag_of_words_is_a_model_like_another(static_model: Path) -> None:
 
 def test_weights_in_half_precision_are_computed_in_the_precision_of_the_card(small_model: Path, tmp_path: Path) -> None:
     SentenceTransformer(str(small_model), device="cpu").half().save(str(tmp_path / "half"))
-    encoder = load(str(tmp_path / "half"))
+    encoder = load(str(tmp_path / "half"), "torch")
     assert encoder.card.precision == "float32"
     vectors = encoder.encode_passages(["le drone", "Kremlin", "la mot la mot"])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
@@ -81,7 +63,7 @@ def test_a_model_without_a_limit_of_its_own_keeps_to_its_positions(small_model: 
     (folder / "sentence_bert_config.json").unlink()
     config = (folder / "tokenizer_config.json").read_text()
     (folder / "tokenizer_config.json").write_text(config.replace('"model_max_length": 64,', ""))
-    encoder = load(str(folder))
+    encoder = load(str(folder), "torch")
     assert encoder.card.token_limit == 64
     assert encoder.encode_passages(["drone " * 20_000]).shape == (1, 32)
 
@@ -97,7 +79,7 @@ def test_a_model_that_gives_no_numbers_is_an_error_and_not_a_vector(static_model
     with torch.no_grad():
         next(broken.parameters())[:] = float("nan")
     broken.save(str(tmp_path / "broken"))
-    encoder = load(str(tmp_path / "broken"))
+    encoder = load(str(tmp_path / "broken"), "torch")
     with pytest.raises(EmbedError) as caught:
         encoder.encode_query("le drone")
     assert str(caught.value) == "the model 'broken' gave vectors that are not numbers"

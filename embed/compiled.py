@@ -1,0 +1,170 @@
+"""An exported model on a CPU: OpenVINO, no torch in the process.
+
+Texts are tokenized in groups while earlier groups are being computed. Within a group they are sorted by length and packed
+into batches by tokens instead of by number, so that almost nothing is padding. Each core runs batches of its own: two
+small products side by side waste less than one product cut in two.
+"""
+
+import math
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed import precision
+from embed.encoder import ModelCard, Vectors, clean
+from embed.errors import WeightsDamaged
+
+_GROUP = 256
+"""Texts tokenized at a time."""
+_BATCH_TOKENS = 640
+"""Tokens of a batch, padding included. Measured: longer ones leave the caches, shorter ones are all overhead."""
+_PROBE = "Où en est la situation ce soir à 18 h 30 ? Nothing has changed since 6.30pm."
+_SAME = 0.999
+_CLEARLY_TOO_LONG = 24
+"""Characters a token; no text of so many times the limit can fit, so that the rest need not be tokenized."""
+
+
+class CompiledEncoder:
+    """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
+
+    `threads` is the number of cores to use; None is all of them.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        import openvino
+        import tokenizers
+
+        self.folder = folder
+        try:
+            self._card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"))
+            self._words = np.load(folder / "words.npy", mmap_mode="r")
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:
+            # The tokenizers library raises nothing more particular.
+            raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
+        self._special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        cores = threads or precision.cores()
+        options = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "NUM_STREAMS": str(cores),
+            "INFERENCE_NUM_THREADS": str(cores),
+            "INFERENCE_PRECISION_HINT": "bf16" if self._card.precision == "bfloat16" else "f32",
+            "CACHE_DIR": str(folder / "compiled"),
+        }
+        try:
+            self._compiled = openvino.Core().compile_model(str(folder / "model.xml"), "CPU", options)
+        except RuntimeError as error:
+            raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
+        # One request for each core, handed from thread to thread. OpenVINO's own queue calls back into Python from its
+        # threads, and can wait for itself when a model is closed soon after.
+        self._requests: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(cores):
+            self._requests.put(self._compiled.create_infer_request())
+        self._cores = cores
+        self._workers = ThreadPoolExecutor(cores, thread_name_prefix="encode")
+        self._probe(folder / "probe.npy")
+
+    def _probe(self, path: Path) -> None:
+        """Compare one vector with the one that was computed when the model was exported; the export writes it."""
+        vector = self.encode_query(_PROBE)
+        if not path.is_file():
+            np.save(path, vector)
+            return
+        try:
+            expected = np.load(path)
+        except (OSError, ValueError, EOFError) as error:
+            raise WeightsDamaged(f"the exported model in {path.parent} is damaged: {error}") from error
+        # Processors round differently; damaged weights give another direction altogether.
+        if expected.shape != vector.shape or not expected @ vector > _SAME:
+            raise WeightsDamaged(f"the exported model in {path.parent} is damaged: its vectors have changed")
+
+    @property
+    def card(self) -> ModelCard:
+        """Which model this is."""
+        return self._card
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """See `Encoder.encode_passages`."""
+        return self._encode(self._card.passage_prefix, texts)
+
+    def encode_query(self, text: str) -> Vectors:
+        """See `Encoder.encode_query`."""
+        row: Vectors = self._encode(self._card.query_prefix, [text])[0]
+        return row
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """See `Encoder.encode_queries`."""
+        return self._encode(self._card.query_prefix, texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """By the model's own tokenizer."""
+        encoded = self._tokenizer.encode_batch_fast([clean(text) for text in texts], add_special_tokens=False)
+        return [len(one.ids) for one in encoded]
+
+    def _encode(self, prefix: str, texts: Sequence[str]) -> Vectors:
+        vectors = np.empty((len(texts), self._card.dimension), dtype=np.float32)
+
+        def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
+            vectors[places] = self._infer(ids, mask)
+
+        pending = []
+        for at in range(0, len(texts), _GROUP):
+            tokens = self._tokens(prefix, texts[at : at + _GROUP])
+            # A few short texts would make one batch, and leave the other cores idle.
+            share = math.ceil(sum(map(len, tokens)) / self._cores)
+            for places, ids, mask in batches(tokens, min(share, _BATCH_TOKENS)):
+                if len(texts) == 1:
+                    compute(places, ids, mask)
+                else:
+                    pending.append(self._workers.submit(compute, [at + place for place in places], ids, mask))
+        for future in pending:
+            future.result()
+        return vectors
+
+    def _infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        request = self._requests.get()
+        try:
+            result: Vectors = request.infer([self._words[ids].astype(np.float32), mask])[0]
+            # The tensor belongs to the request, which another thread is about to use.
+            return result.copy()
+        finally:
+            self._requests.put(request)
+
+    def _tokens(self, prefix: str, texts: Sequence[str]) -> list[list[int]]:
+        limit = self._card.token_limit
+        cut = [prefix + clean(text[: limit * _CLEARLY_TOO_LONG]) for text in texts]
+        found = []
+        # Handing a single text to the tokenizer's threads takes longer than doing it here.
+        encoded = [self._tokenizer.encode(cut[0])] if len(cut) == 1 else self._tokenizer.encode_batch_fast(cut)
+        for one in encoded:
+            ids = one.ids
+            if len(ids) > limit:
+                # The end-of-text token stays: every text that the model was trained on had one.
+                ids = [*ids[: limit - 1], ids[-1]]
+            found.append(ids)
+        return found
+
+
+def batches(tokens: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
+    """Texts of like length together, up to `budget` tokens with padding: their places, padded ids, and mask.
+
+    >>> [places for places, _, _ in batches([[7] * 3, [7] * 9, [7] * 4], budget=10)]
+    [[1], [2, 0]]
+    """
+    order = sorted(range(len(tokens)), key=lambda place: len(tokens[place]), reverse=True)
+    at = 0
+    while at < len(order):
+        longest = len(tokens[order[at]])
+        places = order[at : at + max(budget // longest, 1)]
+        ids = np.ones((len(places), longest), dtype=np.int64)
+        mask = np.zeros((len(places), longest), dtype=np.int64)
+        for row, place in enumerate(places):
+            ids[row, : len(tokens[place])] = tokens[place]
+            mask[row, : len(tokens[place])] = 1
+        yield places, ids, mask
+        at += len(places)

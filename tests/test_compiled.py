@@ -1,0 +1,183 @@
+"""The exported model: batches by tokens, and the same vectors as torch's."""
+
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embed import Encoder, WeightsDamaged, load, models
+from embed.bundled import default_cache
+from embed.compiled import CompiledEncoder, batches
+from embed.errors import CannotExport
+from embed.export import LEAST_COSINE, exported
+from embed.precision import best_precision
+from embed.sample import sample_texts
+from embed.sentence import SentenceEncoder
+
+TEXTS = [
+    "La Pologne a commencé à entraîner des pilotes ukrainiens sur des avions F16.",
+    "",
+    "« Oui », dit-il 🙂 — e\u0301te\u0301.",
+    "a\x00b \ud800 c",
+    *sample_texts(40, seed=3),
+    "mot " * 3000,
+]
+
+
+@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 200))
+def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    tokens = [[number + 2] * length for number, length in enumerate(lengths)]
+    seen = []
+    for places, ids, mask in batches(tokens, budget):
+        assert ids.shape == mask.shape == (len(places), max(lengths[place] for place in places))
+        assert ids.size <= budget or len(places) == 1
+        for place, row, used in zip(places, ids, mask, strict=True):
+            assert row[used == 1].tolist() == tokens[place]
+            assert used.tolist() == sorted(used.tolist(), reverse=True)
+        seen.extend(places)
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """The default model's export, as `load` makes and finds it."""
+    source = models.find(models.DEFAULT_MODEL, default_cache())
+    return exported(source, best_precision(), default_cache())
+
+
+@pytest.fixture(scope="module")
+def torch_encoder() -> SentenceEncoder:
+    """The same weights run by torch."""
+    source = models.find(models.DEFAULT_MODEL, default_cache())
+    return SentenceEncoder(source.path, source.name, source.known, source.revision, "cpu")
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Callable[[], Path]:
+    """A copy of the export, to be spoilt."""
+
+    def make() -> Path:
+        return Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("compiled")))
+
+    return make
+
+
+@pytest.mark.model
+def test_the_exported_model_gives_the_vectors_of_torch(model: Encoder, torch_encoder: SentenceEncoder) -> None:
+    texts = sample_texts(40, seed=3)
+    cosines = (model.encode_passages(texts) * torch_encoder.encode_passages(texts)).sum(axis=1)
+    assert cosines.min() >= LEAST_COSINE[model.card.precision]
+    assert cosines.mean() >= 0.998
+    # Nothing, and one word a thousand times, are far from every text that the model was calibrated with.
+    assert (model.encode_passages(TEXTS) * torch_encoder.encode_passages(TEXTS)).sum(axis=1).min() >= 0.9
+    questions = ["Qui ?", "Who is training pilots?"]
+    assert (model.encode_queries(questions) * torch_encoder.encode_queries(questions)).sum(axis=1).min() >= 0.99
+    assert model.count_tokens(TEXTS) == torch_encoder.count_tokens(TEXTS)
+    assert replace(model.card, precision="float32") == torch_encoder.card
+
+
+@pytest.mark.model
+def test_a_text_has_the_same_vector_alone_and_among_others(model: Encoder) -> None:
+    together = model.encode_passages(TEXTS)
+    alone = np.concatenate([model.encode_passages([text]) for text in TEXTS])
+    assert (together * alone).sum(axis=1).min() >= 0.999
+
+
+@pytest.mark.model
+def test_many_threads_get_their_own_vectors(model: Encoder) -> None:
+    expected = {text: model.encode_query(text) for text in TEXTS[:20]}
+    wrong: list[str] = []
+
+    def ask(text: str) -> None:
+        for _ in range(5):
+            if not np.allclose(model.encode_query(text), expected[text], atol=1e-5):
+                wrong.append(text)
+
+    threads = [threading.Thread(target=ask, args=(text,)) for text in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.model
+def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
+    code = "import sys; from embed import load; load().encode_query('bonjour'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "words.npy", "tokenizer.json", "card.json", "probe.npy"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
+def test_a_damaged_export_is_told_apart(copy: Callable[[], Path], name: str, damage: str) -> None:
+    spoilt = copy()
+    data = (spoilt / name).read_bytes()
+    noise = np.random.default_rng(1).integers(0, 256, len(data), dtype=np.uint8).tobytes()
+    (spoilt / name).write_bytes({"empty": b"", "cut": data[: len(data) // 2], "noise": noise}[damage])
+    with pytest.raises(WeightsDamaged, match=r"the exported model in .* is damaged"):
+        CompiledEncoder(spoilt)
+
+
+@pytest.mark.model
+def test_a_damaged_export_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    made: list[str] = []
+
+    def again(source: models.Source, precision: str, cache: Path) -> Path:
+        target = cache / "compiled" / "it"
+        if not target.is_dir():
+            made.append(precision)
+            shutil.copytree(folder, target)
+            if len(made) == 1:
+                (target / "tokenizer.json").write_bytes(b"{")
+        return target
+
+    monkeypatch.setattr("embed.export.exported", again)
+    source = models.find(models.DEFAULT_MODEL, default_cache())
+    encoder = models._compiled(source, best_precision(), tmp_path)
+    assert encoder.encode_query("oui").shape == (384,)
+    assert len(made) == 2
+
+
+@pytest.mark.model
+def test_another_model_is_exported_and_found_again(small_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = tmp_path / "cache"
+    with caplog.at_level(logging.WARNING, "filrouge.embed"):
+        first = load(str(small_model), "cpu", cache, "float32")
+        second = load(str(small_model), "cpu", cache, "float32")
+    assert isinstance(first, CompiledEncoder)
+    assert first.card == second.card == replace(load(str(small_model), "torch").card, precision="float32")
+    assert caplog.messages == ["preparing the model 'small-model' for this processor: once, about a minute"]
+    assert np.array_equal(first.encode_query("le Kremlin"), second.encode_query("le Kremlin"))
+
+
+def test_a_model_that_cannot_be_exported_runs_with_torch_and_is_tried_once(
+    static_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for attempt in ("tried", "remembered"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "filrouge.embed"):
+            encoder = load(str(static_model), "cpu", tmp_path)
+        assert isinstance(encoder, SentenceEncoder)
+        reason = "CannotExport: its tokenizer has no fast form"
+        refusal = f"running '{static_model.name}' with torch, since it cannot be exported: {reason}"
+        expected = [f"preparing the model '{static_model.name}' for this processor: once, about a minute", refusal]
+        assert caplog.messages == (expected if attempt == "tried" else expected[1:])
+
+
+def test_an_unwritable_cache_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    source = models.Source(tmp_path, "demo", models.KnownModel(), "1")
+    with pytest.raises(CannotExport, match="cannot write"):
+        exported(source, "float32", blocked)
