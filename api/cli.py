@@ -177,12 +177,15 @@ def _encoder(settings: Settings) -> Encoder:
     from embed import load
     from index.store import FILE, Store
 
-    if "model" in settings.model_fields_set or not (settings.index / FILE).is_file():
+    if not (settings.index / FILE).is_file():
         return load(settings.model, settings.device, settings.cache)
     with Store.open(settings.index) as store:
-        model = store.card().name
+        own = store.card()
+    if "model" in settings.model_fields_set and settings.model != own.name:
+        return load(settings.model, settings.device, settings.cache)
+    model = own.name
     try:
-        return load(model, settings.device, settings.cache)
+        return load(model, settings.device, settings.cache, own.precision)
     except ModelNotFound as error:
         # A folder's card has its name, and not where it lies.
         raise ModelNotFound(f"{settings.index} was built with the model '{model}': say where it is with --model") from error
@@ -308,10 +311,18 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
 def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge bench`."""
     from embed import load
+    from embed.bench import Rival, embedding, processes
+    from embed.compiled import CompiledEncoder
     from index import bench
 
     encoder = load(settings.model, settings.device, settings.cache)
-    found = {"embed": bench.embedding, "ingest": bench.ingesting, "search": bench.searching}[given.what](encoder)
+    if given.what == "search":
+        found = bench.searching(encoder)
+    else:
+        rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
+        found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)
+        if given.what == "embed" and isinstance(encoder, CompiledEncoder):
+            found.rows.extend(processes(encoder.folder, rival.model))
     if given.json:
         print(json.dumps(dataclasses.asdict(found)))
     else:

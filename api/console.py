@@ -14,7 +14,7 @@ from rich.table import Table
 from index.records import published_text
 
 if TYPE_CHECKING:
-    from index.bench import Comparison
+    from embed.bench import Comparison
     from index.ingest import Report
     from index.search import Results
 

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Match
 
 from api.schemas import FieldProblem, Problem
 from embed import EmbedError
+from embed.errors import EncoderBusy
 from index import errors
 
 log = logging.getLogger("filrouge.api")
@@ -28,6 +29,7 @@ _STATUS: list[tuple[type[Exception], HTTPStatus, str]] = [
         "the index was rebuilt with another model; restart the server",
     ),
     (errors.FilrougeError, HTTPStatus.SERVICE_UNAVAILABLE, "the index cannot be read at present; see the server's log"),
+    (EncoderBusy, HTTPStatus.SERVICE_UNAVAILABLE, "too many questions are waiting; try again in a moment"),
     (EmbedError, HTTPStatus.SERVICE_UNAVAILABLE, "the model cannot be used at present; see the server's log"),
 ]
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from api.app import create_app
 from embed import Encoder
+from embed.batching import BatchingEncoder
 from index.errors import FilrougeError
 from index.search import Searcher
 
@@ -43,7 +44,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 
 def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
-    searcher = Searcher(folder, encoder)
+    # Clients share one encoder: what they ask at the same time is computed together.
+    searcher = Searcher(folder, BatchingEncoder(encoder))
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
     app = create_app(lambda: searcher)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api import console
+from embed.bench import Comparison, Row
 from embed.hashing import HashingEncoder
-from index.bench import Comparison, Row
 from index.documents import Failure
 from index.ingest import Report
 from index.reader import Filters

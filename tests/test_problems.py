@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from api import problems
 from api.app import create_app
 from embed import EmbedError, ModelNotFound, WeightsDamaged
+from embed.errors import CannotExport, EncoderBusy
 from embed.hashing import HashingEncoder
 from index import errors
 from index.ingest import ingest, reembed
@@ -30,6 +31,8 @@ STATUSES = {
     EmbedError: 503,
     ModelNotFound: 503,
     WeightsDamaged: 503,
+    CannotExport: 503,
+    EncoderBusy: 503,
 }
 TOO_LONG = "a" * 1_000_000
 
