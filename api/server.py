@@ -46,6 +46,8 @@ def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(folder, BatchingEncoder(encoder))
+    # The first question loads what no other has to: it is ours.
+    searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
     app = create_app(lambda: searcher)
