@@ -49,8 +49,6 @@ def create_app(open_searcher: OpenSearcher) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_searcher() as searcher:
-            # The first question must not be slower than the others.
-            searcher.encoder.encode_query("préparation")
             app.state.searcher = searcher
             yield
             app.state.searcher = None

@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, on the GPU when there is one. The only importer of sentence-transformers and torch."""
+"""Any sentence-transformers model, on the GPU when there is one. The only importer of sentence-transformers."""
 
 import logging
 import threading
