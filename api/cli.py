@@ -337,10 +337,10 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     from index.store import Store
 
     with Store.open(settings.index) as store:
-        own = store.card()
+        own, complete = store.card(), store.space() is not None
     encoder = _encoder(settings)
     embedded = 0
-    if encoder.card.fingerprint != own.fingerprint:
+    if encoder.card.fingerprint != own.fingerprint or not complete:
         with console.progress("embedding") as bar:
             embedded = reembed(settings.index, encoder, bar.passages)
     generation = rebuild_caches(settings.index, encoder.card)

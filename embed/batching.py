@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from embed.encoder import Encoder, ModelCard, Vectors
+from embed.encoder import Encoder, ModelCard, Reading, Span, Vectors
 from embed.errors import EncoderBusy
 
 MAX_BATCH = 32
@@ -20,9 +20,12 @@ GATHERING = 0.002
 """Seconds that a batch waits for company, when the one before had some."""
 REMEMBERED = 1024
 
+_Asked = tuple[str, tuple[Span, ...]]
+"""A question, and the parts of it whose vectors are wanted."""
+
 
 class BatchingEncoder:
-    """An encoder whose `encode_query` may be called by any number of threads at once; the rest passes through.
+    """An encoder whose `encode_query` and `read_query` may be called by any number of threads at once; the rest passes through.
 
     Raises `EncoderBusy` when MAX_WAITING are waiting already.
 
@@ -35,8 +38,8 @@ class BatchingEncoder:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._waiting: queue.Queue[tuple[str, Future[Vectors]] | None] = queue.Queue(MAX_WAITING)
-        self._remembered: OrderedDict[str, Vectors] = OrderedDict()
+        self._waiting: queue.Queue[tuple[_Asked, Future[Reading]] | None] = queue.Queue(MAX_WAITING)
+        self._remembered: OrderedDict[_Asked, Reading] = OrderedDict()
         self._lock = threading.Lock()
         self._worker = threading.Thread(target=self._serve, name="questions", daemon=True)
         self._worker.start()
@@ -74,24 +77,37 @@ class BatchingEncoder:
         """See `Encoder.count_tokens`."""
         return self._encoder.count_tokens(texts)
 
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_passages`."""
+        return self._encoder.read_passages(texts, spans)
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_queries`."""
+        return self._encoder.read_queries(texts, spans)
+
     def encode_query(self, text: str) -> Vectors:
         """See `Encoder.encode_query`."""
+        return self.read_query(text, ()).vector
+
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
+        """See `Encoder.read_query`."""
+        asked = (text, tuple(spans))
         with self._lock:
-            known = self._remembered.get(text)
+            known = self._remembered.get(asked)
             if known is not None:
-                self._remembered.move_to_end(text)
+                self._remembered.move_to_end(asked)
                 return known
-        answer: Future[Vectors] = Future()
+        answer: Future[Reading] = Future()
         try:
-            self._waiting.put_nowait((text, answer))
+            self._waiting.put_nowait((asked, answer))
         except queue.Full:
             raise EncoderBusy(f"{MAX_WAITING} questions are waiting; try again in a moment") from None
-        vector = answer.result()
+        reading = answer.result()
         with self._lock:
-            self._remembered[text] = vector
+            self._remembered[asked] = reading
             while len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
-        return vector
+        return reading
 
     def _serve(self) -> None:
         ending = False
@@ -116,15 +132,16 @@ class BatchingEncoder:
                 usual = len(batch)
                 self._answer(batch)
 
-    def _answer(self, batch: Sequence[tuple[str, Future[Vectors]]]) -> None:
+    def _answer(self, batch: Sequence[tuple[_Asked, Future[Reading]]]) -> None:
         # Asked twice at once is computed once.
-        texts = list(dict.fromkeys(text for text, _ in batch))
+        asked = list(dict.fromkeys(one for one, _ in batch))
         try:
-            vectors = dict(zip(texts, self._encoder.encode_queries(texts), strict=True))
+            readings = self._encoder.read_queries([text for text, _ in asked], [spans for _, spans in asked])
         except BaseException as error:
             # Handed to those who asked; the thread goes on for the others.
             for _, answer in batch:
                 answer.set_exception(error)
             return
-        for text, answer in batch:
-            answer.set_result(vectors[text])
+        found = dict(zip(asked, readings, strict=True))
+        for one, answer in batch:
+            answer.set_result(found[one])

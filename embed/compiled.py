@@ -5,9 +5,10 @@ into batches by tokens instead of by number, so that almost nothing is padding. 
 small products side by side waste less than one product cut in two.
 """
 
+import contextlib
 import math
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed import precision
-from embed.encoder import ModelCard, Vectors, clean
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means
 from embed.errors import WeightsDamaged
 
 _GROUP = 256
@@ -101,6 +102,18 @@ class CompiledEncoder:
         """See `Encoder.encode_queries`."""
         return self._encode(self._card.query_prefix, texts)
 
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_passages`."""
+        return self._read(self._card.passage_prefix, texts, spans)
+
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
+        """See `Encoder.read_query`."""
+        return self._read(self._card.query_prefix, [text], [spans])[0]
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_queries`."""
+        return self._read(self._card.query_prefix, texts, spans)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the model's own tokenizer."""
         encoded = self._tokenizer.encode_batch_fast([clean(text) for text in texts], add_special_tokens=False)
@@ -110,11 +123,41 @@ class CompiledEncoder:
         vectors = np.empty((len(texts), self._card.dimension), dtype=np.float32)
 
         def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
-            vectors[places] = self._infer(ids, mask)
+            with self._inferred(ids, mask) as (found, _):
+                vectors[places] = found
 
+        self._run(texts, lambda some: [ids for ids, _ in self._tokens(prefix, some)], compute)
+        return vectors
+
+    def _read(self, prefix: str, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        readings: dict[int, Reading] = {}
+        offsets: list[Sequence[Span]] = []
+
+        def tokens(some: Sequence[str]) -> list[list[int]]:
+            found = self._tokens(prefix, some, places=True)
+            offsets.extend(where for _, where in found)
+            return [ids for ids, _ in found]
+
+        def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
+            with self._inferred(ids, mask) as (vectors, states):
+                for row, place in enumerate(places):
+                    moved = [(start + len(prefix), end + len(prefix)) for start, end in spans[place]]
+                    words = means(states[row, : len(offsets[place])], offsets[place], moved)
+                    readings[place] = Reading(vectors[row].copy(), words)
+
+        self._run(texts, tokens, compute)
+        return [readings[place] for place in range(len(texts))]
+
+    def _run(
+        self,
+        texts: Sequence[str],
+        tokenize: Callable[[Sequence[str]], list[list[int]]],
+        compute: Callable[[list[int], NDArray[np.int64], NDArray[np.int64]], None],
+    ) -> None:
+        """Call `compute` for every batch, on all cores, with the places of its texts among `texts`."""
         pending = []
         for at in range(0, len(texts), _GROUP):
-            tokens = self._tokens(prefix, texts[at : at + _GROUP])
+            tokens = tokenize(texts[at : at + _GROUP])
             # A few short texts would make one batch, and leave the other cores idle.
             share = math.ceil(sum(map(len, tokens)) / self._cores)
             for places, ids, mask in batches(tokens, min(share, _BATCH_TOKENS)):
@@ -124,29 +167,31 @@ class CompiledEncoder:
                     pending.append(self._workers.submit(compute, [at + place for place in places], ids, mask))
         for future in pending:
             future.result()
-        return vectors
 
-    def _infer(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+    @contextlib.contextmanager
+    def _inferred(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Iterator[tuple[Vectors, Vectors]]:
+        """The vectors of a batch, and the states of its tokens; they belong to the request, which the next batch uses."""
         request = self._requests.get()
         try:
-            result: Vectors = request.infer([self._words[ids].astype(np.float32), mask])[0]
-            # The tensor belongs to the request, which another thread is about to use.
-            return result.copy()
+            found = request.infer([self._words[ids].astype(np.float32), mask], share_outputs=True)
+            yield found[0], found[1]
         finally:
             self._requests.put(request)
 
-    def _tokens(self, prefix: str, texts: Sequence[str]) -> list[list[int]]:
+    def _tokens(self, prefix: str, texts: Sequence[str], places: bool = False) -> list[tuple[list[int], list[Span]]]:
+        """The tokens of each text, and with `places` where they stand in it."""
         limit = self._card.token_limit
         cut = [prefix + clean(text[: limit * _CLEARLY_TOO_LONG]) for text in texts]
         found = []
         # Handing a single text to the tokenizer's threads takes longer than doing it here.
-        encoded = [self._tokenizer.encode(cut[0])] if len(cut) == 1 else self._tokenizer.encode_batch_fast(cut)
+        several = self._tokenizer.encode_batch if places else self._tokenizer.encode_batch_fast
+        encoded = [self._tokenizer.encode(cut[0])] if len(cut) == 1 else several(cut)
         for one in encoded:
-            ids = one.ids
+            ids, offsets = one.ids, one.offsets if places else []
             if len(ids) > limit:
                 # The end-of-text token stays: every text that the model was trained on had one.
-                ids = [*ids[: limit - 1], ids[-1]]
-            found.append(ids)
+                ids, offsets = [*ids[: limit - 1], ids[-1]], [*offsets[: limit - 1], *offsets[-1:]]
+            found.append((ids, offsets))
         return found
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Span = tuple[int, int]
+"""A half-open part of a text, in code points."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,19 @@ class ModelCard:
         return cls(**fields)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a model makes of one text.
+
+    `vector` is that of the whole: float32 of shape (dimension,), of length 1. `words` has one row for each span that was
+    asked for, the mean of the states of the tokens that touch it: float32 of shape (spans, dimension), of any length; zeros
+    where the model did not see the span, or has no states to give.
+    """
+
+    vector: Vectors
+    words: Vectors
+
+
 class Encoder(Protocol):
     """Turns texts into vectors of length 1, so that their inner product is their cosine.
 
@@ -88,9 +103,46 @@ class Encoder(Protocol):
         """The vectors of several questions: float32 of shape (len(texts), card.dimension), rows of length 1."""
         ...
 
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """The vectors of `texts`, as `encode_passages` gives them, each with those of its own `spans`."""
+        ...
+
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
+        """The vector of one question, as `encode_query` gives it, with those of its `spans`."""
+        ...
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """The same for several questions."""
+        ...
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text alone takes, without prefix and special tokens."""
         ...
+
+
+def means(states: Vectors, offsets: Sequence[Span], spans: Sequence[Span]) -> Vectors:
+    """For each span the mean of the `states` whose tokens touch it; zeros where none does.
+
+    `states` has a row for each token, and `offsets` its place in the text; a token that stands for no text has an empty one.
+
+    >>> states = np.array([[9, 9], [1, 0], [0, 1], [0, 3]], dtype=np.float32)
+    >>> means(states, [(0, 0), (0, 4), (4, 7), (8, 12)], [(0, 7), (8, 12), (20, 22)]).tolist()
+    [[0.5, 0.5], [0.0, 3.0], [0.0, 0.0]]
+    """
+    found = np.zeros((len(spans), states.shape[1]), dtype=np.float32)
+    places = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    real = places[:, 1] > places[:, 0]
+    if not len(spans) or not real.any():
+        return found
+    places, states = places[real], states[real]
+    wanted = np.array(spans, dtype=np.int64)
+    # Tokens come in the order of the text, so those that touch a span are neighbours.
+    first = np.searchsorted(places[:, 1], wanted[:, 0], side="right")
+    last = np.searchsorted(places[:, 0], wanted[:, 1], side="left")
+    seen = last > first
+    sums = np.concatenate([np.zeros((1, states.shape[1])), np.cumsum(states, axis=0, dtype=np.float64)])
+    found[seen] = (sums[last[seen]] - sums[first[seen]]) / (last - first)[seen, np.newaxis]
+    return found
 
 
 def clean(text: str) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("filrouge.embed")
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when an export of the same model comes out different, so that old ones are not taken for new ones."""
 LEAST_COSINE = {"int8": 0.99, "bfloat16": 0.999, "float32": 0.9999}
 """Between a vector of ours and torch's float32 one, over sample texts; below, the export is refused."""
@@ -110,17 +110,15 @@ def export(encoder: "SentenceEncoder", precision: str, target: Path) -> None:
     inner.set_attn_implementation("eager")
 
     class Whole(torch.nn.Module):
-        """The model behind its table of word vectors, with its pooling, as one function of two tensors."""
+        """The model behind its table of word vectors, with its pooling, as one function of two tensors: vectors, states."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            vectors: torch.Tensor = self.model({"inputs_embeds": inputs_embeds, "attention_mask": attention_mask})[
-                "sentence_embedding"
-            ]
-            return torch.nn.functional.normalize(vectors, dim=1)
+        def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            found = self.model({"inputs_embeds": inputs_embeds, "attention_mask": attention_mask})
+            return torch.nn.functional.normalize(found["sentence_embedding"], dim=1), found["token_embeddings"]
 
     # The table of word vectors is most of a multilingual model, and a text touches a few rows of it. Left in a file that
     # is mapped into memory, it costs what is touched; inside the graph, the runtime would unfold all of it.
@@ -134,8 +132,8 @@ def export(encoder: "SentenceEncoder", precision: str, target: Path) -> None:
             example,
             str(target / "export.onnx"),
             input_names=list(both),
-            output_names=["vector"],
-            dynamic_axes={name: {0: "texts", 1: "tokens"} for name in both} | {"vector": {0: "texts"}},
+            output_names=["vector", "states"],
+            dynamic_axes={name: {0: "texts", 1: "tokens"} for name in (*both, "states")} | {"vector": {0: "texts"}},
             opset_version=17,
             dynamo=False,
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embed.encoder import ModelCard, Vectors, clean
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean
 
 
 class HashingEncoder:
@@ -52,6 +52,22 @@ class HashingEncoder:
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """See `Encoder.encode_queries`."""
         return self.encode_passages(texts)
+
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_passages`; a word has the vector of a text that consists of it."""
+        vectors = self.encode_passages(texts)
+        return [
+            Reading(vector, self.encode_passages([text[start:end] for start, end in some]))
+            for vector, text, some in zip(vectors, texts, spans, strict=True)
+        ]
+
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
+        """See `Encoder.read_query`."""
+        return self.read_passages([text], [spans])[0]
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_queries`."""
+        return self.read_passages(texts, spans)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """One token a word."""

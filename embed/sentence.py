@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embed.encoder import ModelCard, Vectors, clean
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means
 from embed.errors import EmbedError, ModelNotFound
 from embed.revisions import folder_checksum, hub_commit
 
@@ -97,6 +97,18 @@ class SentenceEncoder:
         """See `Encoder.encode_queries`."""
         return self._encode([self._card.query_prefix + clean(text) for text in texts])
 
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_passages`; a model whose tokenizer does not say where its tokens stand gives no words."""
+        return self._read(self._card.passage_prefix, texts, spans)
+
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
+        """See `Encoder.read_query`."""
+        return self._read(self._card.query_prefix, [text], [spans])[0]
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        """See `Encoder.read_queries`."""
+        return self._read(self._card.query_prefix, texts, spans)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the model's own tokenizer."""
         if not texts:
@@ -108,16 +120,44 @@ class SentenceEncoder:
             encoded = self._tokenizer(cleaned, add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
+    def _read(self, prefix: str, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        cleaned = [prefix + clean(text) for text in texts]
+        if not cleaned:
+            return []
+        if not getattr(self._tokenizer, "is_fast", False):
+            return [
+                Reading(vector, np.zeros((len(some), self._card.dimension), dtype=np.float32))
+                for vector, some in zip(self._encode(cleaned), spans, strict=True)
+            ]
+        with self._lock:
+            found = self.model.encode(cleaned, prompt="", batch_size=32, show_progress_bar=False, output_value=None)
+            encoded = self._tokenizer(
+                cleaned, truncation=True, max_length=self.model.max_seq_length, return_offsets_mapping=True, verbose=False
+            )
+        vectors = self._unit(np.stack([one["sentence_embedding"].cpu().numpy() for one in found]))
+        readings = []
+        for vector, one, offsets, some in zip(vectors, found, encoded["offset_mapping"], spans, strict=True):
+            # Padded to the longest of their batch, on the right or on the left.
+            states = one["token_embeddings"][one["attention_mask"].bool()].float().cpu().numpy()
+            moved = [(start + len(prefix), end + len(prefix)) for start, end in some]
+            readings.append(Reading(vector, means(states, offsets, moved)))
+        return readings
+
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self._card.dimension), dtype=np.float32)
         with self._lock:
-            vectors = self.model.encode(texts, prompt="", batch_size=32, show_progress_bar=False, normalize_embeddings=True)
-        result = np.ascontiguousarray(vectors, dtype=np.float32)
+            vectors = self.model.encode(texts, prompt="", batch_size=32, show_progress_bar=False)
+        return self._unit(vectors)
+
+    def _unit(self, vectors: Any) -> Vectors:
+        """Rows of length 1."""
+        result: Vectors = np.array(vectors, dtype=np.float32)
         if not np.isfinite(result).all():
             raise EmbedError(f"the model '{self._card.name}' gave vectors that are not numbers")
         # A bag of words makes nothing of a text without known words, and nothing has no direction.
         result[~result.any(axis=1), 0] = 1.0
+        result /= np.linalg.norm(result, axis=1, keepdims=True)
         return result
 
 

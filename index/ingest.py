@@ -5,17 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from embed import Encoder
-from embed.encoder import Vectors
 from index import lock, readers
 from index.chunk import context, cut
 from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import UnreadableDocument
 from index.reader import Reader
 from index.records import Entry
-from index.store import FILE, Changes, NewPassage, Origin, Store
+from index.space import Space, space_of, word_spans
+from index.store import FILE, Changes, Encoded, NewPassage, Origin, Store
 
 _COMMIT_EVERY = 2048
 """Passages held before a commit: bounds memory, and what an interrupted run does again."""
@@ -55,7 +53,7 @@ def ingest(
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
-        store = Store.create(folder, encoder.card)
+        store = Store.create(folder, encoder.card, lambda: space_of(encoder))
         run = _Run(store, encoder, progress or (lambda report: None))
         try:
             with store:
@@ -84,21 +82,24 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
     """
     # Opened before the lock, which would leave its file in a folder that is no index.
     with Store.open(folder) as store, lock.writing(folder):
-        pending: dict[bytes, str] = {}
+        space = store.space() if store.card().fingerprint == encoder.card.fingerprint else None
+        space = space or space_of(encoder)
+        pending: dict[bytes, _Text] = {}
         count = 0
         for _, entry in store.all_current():
             passages = _passages(entry, encoder)
             count += len(passages)
             pending.update((passage.vector_hash, text) for passage, text in passages)
             if len(pending) >= _EMBED_EVERY:
-                store.add_vectors(_embed(pending, store, encoder), encoder.card.fingerprint)
+                store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
                 pending = {}
             if progress:
                 progress(count)
-        store.add_vectors(_embed(pending, store, encoder), encoder.card.fingerprint)
+        store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
         store.replace_passages(
             ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_current()),
             encoder.card,
+            space,
         )
         Reader(folder, encoder.card, writing=True).close()
     return count
@@ -111,11 +112,12 @@ class _Run:
         self.report = Report(generation=store.generation())
         self._store = store
         self._encoder = encoder
+        self._space = store.space() or space_of(encoder)
         self._progress = progress
         self._entries: list[tuple[Entry, list[NewPassage]]] = []
         self._withdrawn: list[str] = []
-        self._texts: dict[bytes, str] = {}
-        self._vectors: dict[bytes, Vectors] = {}
+        self._texts: dict[bytes, _Text] = {}
+        self._vectors: dict[bytes, Encoded] = {}
         self._passages = 0
         self._pending: dict[str, Origin] = {}
         self._origins: dict[str, str] = {}
@@ -186,7 +188,8 @@ class _Run:
                 self.commit()
 
     def _embed(self) -> None:
-        vectors = _embed({h: t for h, t in self._texts.items() if h not in self._vectors}, self._store, self._encoder)
+        new = {key: text for key, text in self._texts.items() if key not in self._vectors}
+        vectors = _embed(new, self._store, self._encoder, self._space)
         self.report.embedded += len(vectors)
         self._vectors.update(vectors)
         self._texts = {}
@@ -200,22 +203,31 @@ class _Run:
         self._pending, self._entries, self._withdrawn, self._vectors, self._passages = {}, [], [], {}, 0
 
 
-def _passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, str]]:
+_Text = tuple[str, str]
+"""What the model reads of a passage, and its language."""
+
+
+def _passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
     """The passages of an entry, each with what the model reads of it."""
     found = []
     for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):
         text = context(entry.title, entry.text[start:end])
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        found.append((NewPassage(start, end, digest), text))
+        # The language is in it, because the words of a passage are kept less the mean of its language.
+        digest = hashlib.blake2b(f"{entry.lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found.append((NewPassage(start, end, digest), (text, entry.lang)))
     return found
 
 
-def _embed(texts: dict[bytes, str], store: Store, encoder: Encoder) -> dict[bytes, Vectors]:
-    """The vectors of the texts that the store has none of, by hash."""
+def _embed(texts: dict[bytes, _Text], store: Store, encoder: Encoder, space: Space) -> dict[bytes, Encoded]:
+    """What is kept of the texts that the store has no vectors of, by hash."""
     known = store.known_vectors(texts, encoder.card.fingerprint)
-    missing = [content_hash for content_hash in texts if content_hash not in known]
-    vectors = encoder.encode_passages([texts[content_hash] for content_hash in missing])
-    return dict(zip(missing, np.asarray(vectors), strict=True))
+    missing = {key: value for key, value in texts.items() if key not in known}
+    read = [text for text, _ in missing.values()]
+    readings = encoder.read_passages(read, [word_spans(text) for text in read])
+    return {
+        key: Encoded(reading.vector, space.codes(reading.words, lang))
+        for (key, (_, lang)), reading in zip(missing.items(), readings, strict=True)
+    }
 
 
 def _batches(items: Iterator[Entry | Failure], size: int) -> Iterator[list[Entry | Failure]]:

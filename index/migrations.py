@@ -70,4 +70,9 @@ def m001_entries_versions_passages_vectors(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-STEPS: list[Callable[[sqlite3.Connection], None]] = [m001_entries_versions_passages_vectors]
+def m002_words(db: sqlite3.Connection) -> None:
+    """The words of a passage beside its vector, as signs (`index.space`); null where an earlier release wrote the vector."""
+    db.execute("ALTER TABLE vectors ADD COLUMN words BLOB")
+
+
+STEPS: list[Callable[[sqlite3.Connection], None]] = [m001_entries_versions_passages_vectors, m002_words]

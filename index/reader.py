@@ -17,6 +17,7 @@ from index.engine import TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
 from index.records import Ids, Window
+from index.space import Space
 from index.store import Store
 from index.terms import passage_terms
 from index.vectors import FaissVectors
@@ -43,6 +44,7 @@ class Snapshot:
 
     generation: int
     card: ModelCard
+    space: Space
     vectors: VectorView
     terms: TermView
     store: Store
@@ -79,6 +81,7 @@ class Reader:
         try:
             self.store.require(card)
             self._card = card
+            self._space = self._opened_space()
             self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
             self._writing = writing
             self._refreshing = threading.Lock()
@@ -117,7 +120,7 @@ class Reader:
         terms = self._terms = self._terms_upto(newest)
         if self._vectors.generation < terms.generation:
             self._feed_vectors(terms.generation)
-        return Snapshot(self._vectors.generation, self._card, self._vectors.view(), terms.view(), self.store)
+        return Snapshot(self._vectors.generation, self._card, self._space, self._vectors.view(), terms.view(), self.store)
 
     def _terms_upto(self, newest: int) -> TantivyTerms:
         """The term engine at `newest`; an older one while another process holds the lock or the disk is full."""
@@ -176,6 +179,11 @@ class Reader:
             ) from error
         return terms
 
+    def _opened_space(self) -> Space:
+        space = self.store.space()
+        assert space is not None  # the store has refused the card otherwise
+        return space
+
     def _feed_vectors(self, upto: int) -> None:
         before = len(self._vectors)
         died = self.store.died(self._vectors.generation, upto)
@@ -184,10 +192,10 @@ class Reader:
         # They are of the model that the index has now, and it may have been given another since the last look.
         self.store.require(self._card)
         self._vectors.remove(died)
-        for ids, vectors in born:
-            self._vectors.add(ids, vectors)
+        for ids, langs, vectors in born:
+            self._vectors.add(ids, self._space.passages(vectors, langs))
         self._vectors.commit(upto)
-        if self._writing and sum(len(ids) for ids, _ in born) > max(1000, before // 10):
+        if self._writing and sum(len(ids) for ids, _, _ in born) > max(1000, before // 10):
             self._save_vectors()
 
     def _save_vectors(self) -> None:

@@ -1,16 +1,19 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from embed import Encoder, ModelCard
+from embed.encoder import Vectors
 from index.errors import InvalidRequest
-from index.fuse import fuse
+from index.fuse import Evidence, fuse
 from index.language import LANGUAGES, question_language
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Ranking, Vote
+from index.records import Hit, Ranking, Scores, Vote
+from index.space import Codes, late_interaction, word_spans
 from index.terms import question_terms
 
 MAX_HITS = 100
@@ -22,10 +25,11 @@ _DEPTH = 100
 
 @dataclass(frozen=True)
 class Ranked:
-    """A fused ranking and the two it came from; ids, not yet passages."""
+    """A fused ranking and those it came from; ids, not yet passages."""
 
     fused: Ranking
     dense: Ranking
+    words: Ranking
     lexical: Ranking
 
 
@@ -78,29 +82,50 @@ class Searcher:
         )
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
-        """Every passage that is among the best `depth` by vector or by terms, ranked by both."""
+        """Every passage that is among the best `depth` by vector or by terms, ranked by both and by its words."""
         among = snapshot.allowed(filters)
-        vector = self.encoder.encode_query(question)
-        terms = question_terms(question, question_language(question))
+        lang = question_language(question)
+        reading = self.encoder.read_query(question, word_spans(question))
+        vector = snapshot.space.question(reading.vector, lang)
+        terms = question_terms(question, lang)
         dense = snapshot.vectors.nearest(vector, depth, among)
         lexical = snapshot.terms.matching(terms, depth, among)
         # Each ranking is asked about what only the other found, so that no score is missing and none is guessed.
-        cosines, points = dict(dense), dict(lexical)
         only_lexical = np.setdiff1d(lexical.ids, dense.ids)
         only_dense = np.setdiff1d(dense.ids, lexical.ids)
-        cosines.update(snapshot.vectors.nearest(vector, len(only_lexical), only_lexical))
-        points.update(snapshot.terms.matching(terms, len(only_dense), only_dense))
-        return Ranked(fuse(cosines, points), dense, lexical)
+        cosines = dict(dense) | dict(snapshot.vectors.nearest(vector, len(only_lexical), only_lexical))
+        points = dict(lexical) | dict(snapshot.terms.matching(terms, len(only_dense), only_dense))
+        ids = np.array(sorted(cosines), dtype=np.int64)
+        kept = snapshot.store.words(ids.tolist())
+        words = _late(snapshot.space.question_words(reading.words, lang), [kept[i][1] for i in ids.tolist()])
+        evidence = Evidence(
+            ids,
+            np.array([cosines[i] for i in ids.tolist()], dtype=np.float32),
+            words,
+            np.array([points.get(i, 0.0) for i in ids.tolist()], dtype=np.float32),
+            np.array([kept[i][0] != lang for i in ids.tolist()], dtype=bool),
+        )
+        known = ~np.isnan(words)
+        return Ranked(fuse(evidence), dense, Ranking.best(ids[known], words[known]), lexical)
 
     def _hits(self, ranked: Ranked, k: int) -> tuple[Hit, ...]:
         best = [(i, score) for i, score in ranked.fused][:k]
         passages = self.reader.store.passages([i for i, _ in best])
         votes: dict[int, dict[str, Vote]] = {i: {} for i, _ in best}
-        for name, ranking in (("dense", ranked.dense), ("lexical", ranked.lexical)):
+        for name, ranking in (("dense", ranked.dense), ("words", ranked.words), ("lexical", ranked.lexical)):
             for place, (i, score) in enumerate(ranking, start=1):
                 if i in votes:
                     votes[i][name] = Vote(place, score)
         return tuple(Hit(rank, passages[i], score, votes[i]) for rank, (i, score) in enumerate(best, start=1))
+
+
+def _late(question: Vectors, codes: Sequence[Codes | None]) -> Scores:
+    """The late interaction of each passage; not a number where it or the question has no words."""
+    found = np.full(len(codes), np.nan, dtype=np.float32)
+    worded = [place for place, signs in enumerate(codes) if signs is not None and len(signs)]
+    if len(question):
+        found[worded] = late_interaction(question, [signs for signs in codes if signs is not None and len(signs)])
+    return found
 
 
 def check(question: str, k: int, filters: Filters) -> None:

@@ -6,7 +6,7 @@ import queue
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
@@ -20,6 +20,7 @@ from embed.encoder import Vectors
 from index import dates, lock, migrations
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Ids, Passage, Window
+from index.space import Codes, Space
 
 FILE = "index.sqlite"
 _APPLICATION_ID = 0x46494C52  # "FILR"
@@ -59,6 +60,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """What is kept of the model's reading of a passage: its vector, of length 1, and its words (`Space.codes`)."""
+
+    vector: Vectors
+    words: Codes
+
+
+@dataclass(frozen=True)
 class Changes:
     """What one commit writes. `entries` are new or edited, with their passages; `withdrawn` are ids of entries that are gone.
 
@@ -68,7 +77,7 @@ class Changes:
     origins: Sequence[Origin] = ()
     entries: Sequence[tuple[Entry, Sequence[NewPassage]]] = ()
     withdrawn: Sequence[str] = ()
-    vectors: Mapping[bytes, Vectors] | None = None
+    vectors: Mapping[bytes, Encoded] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.withdrawn)
@@ -114,8 +123,8 @@ class Store:
         return store
 
     @classmethod
-    def create(cls, folder: Path, card: ModelCard) -> "Store":
-        """Open the index in `folder`, which exists, made first if the folder is empty.
+    def create(cls, folder: Path, card: ModelCard, space: Callable[[], Space]) -> "Store":
+        """Open the index in `folder`, which exists, made first if the folder is empty, in what `space` gives.
 
         Raises `ModelMismatch` when it was built with another model, and `NotAnIndex` when the folder holds something else.
         """
@@ -136,6 +145,7 @@ class Store:
             with store.writing() as db:
                 db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
                 db.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
+                db.execute("INSERT INTO meta VALUES ('space', ?)", (space().to_json(),))
         except BaseException:
             # Half an index would be refused ever after.
             store.close()
@@ -231,13 +241,19 @@ class Store:
             raise NotAnIndex(f"{self._path.parent} was never finished; delete the folder and index again")
         return ModelCard.from_json(row[0])
 
+    def space(self) -> Space | None:
+        """Where the vectors of this index are compared; None in one that was made before there were spaces."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'space'").fetchone()
+        return Space.from_json(row[0]) if row else None
+
     def identity(self) -> str:
         """A name that no other index has; caches carry it, so that one is never taken for another's."""
         with self._reading() as db:
             return str(db.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()[0])
 
     def require(self, card: ModelCard) -> None:
-        """Raise `ModelMismatch` unless vectors of `card` may be compared with those of this index."""
+        """Raise `ModelMismatch` unless vectors of `card` may be compared with those of this index, and it has all we need."""
         own = self.card()
         if own.fingerprint != card.fingerprint:
             which = f"the model '{own.name}'" if own.name != card.name else f"another build of the model '{own.name}'"
@@ -245,6 +261,11 @@ class Store:
                 f"the index {self._path.parent} was built with {which} ({own.dimension} dimensions, {own.revision}), not with "
                 f"'{card.name}' ({card.dimension} dimensions, {card.revision}): drop --model, or embed it anew with "
                 f"filrouge repair --index {self._path.parent} --model {card.name}"
+            )
+        if self.space() is None:
+            raise ModelMismatch(
+                f"the index {self._path.parent} was embedded by an earlier release, without words: "
+                f"embed it anew with filrouge repair --index {self._path.parent}"
             )
 
     def generation(self) -> int:
@@ -357,6 +378,22 @@ class Store:
                 found.update(rows)
         return found
 
+    def words(self, ids: Sequence[int]) -> dict[int, tuple[str, Codes | None]]:
+        """The language of each passage, and its words as signs; None where they were never computed."""
+        found: dict[int, tuple[str, Codes | None]] = {}
+        with self._reading() as db:
+            card = ModelCard.from_json(db.execute("SELECT value FROM meta WHERE key = 'card'").fetchone()[0])
+            width = -(-card.dimension // 8)
+            for some in _batches(ids):
+                rows = db.execute(
+                    f"""SELECT p.id, v.lang, x.words FROM passages p JOIN versions v ON v.id = p.version_id
+                        LEFT JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash WHERE p.id IN ({_marks(some)})""",
+                    (card.fingerprint, *some),
+                )
+                for i, lang, signs in rows:
+                    found[i] = (lang, None if signs is None else np.frombuffer(signs, dtype=np.uint8).reshape(-1, width))
+        return found
+
     def allowed(self, generation: int, window: Window, lang: str | None = None, source: str | None = None) -> Ids:
         """The ids, ascending, of the passages of `generation` within the window, in the language and of the source."""
         where = [_ALIVE.format("p")]
@@ -400,15 +437,15 @@ class Store:
             last = rows[-1][0]
             yield [Indexed(i, lang, title, text[start:end]) for i, lang, title, text, start, end in rows]
 
-    def born_vectors(self, after: int, upto: int) -> Iterator[tuple[Ids, Vectors]]:
-        """The ids of the same passages with their vectors, in batches, ids ascending."""
+    def born_vectors(self, after: int, upto: int) -> Iterator[tuple[Ids, list[str], Vectors]]:
+        """The ids of the same passages with their languages and vectors, in batches, ids ascending."""
         where = "p.born > :after AND p.born <= :upto AND (p.died IS NULL OR p.died > :upto)"
         card = self.card()
         last = 0
         while True:
             with self._reading() as db:
                 rows = db.execute(
-                    f"""SELECT p.id, x.vector FROM passages p
+                    f"""SELECT p.id, v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
                         JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
                     {"after": after, "upto": upto, "last": last, "model": card.fingerprint},
@@ -416,10 +453,10 @@ class Store:
             if not rows:
                 return
             last = rows[-1][0]
-            joined = b"".join(vector for _, vector in rows)
             yield (
-                np.array([i for i, _ in rows], dtype=np.int64),
-                np.frombuffer(joined, dtype="<f4").reshape(len(rows), card.dimension),
+                np.array([i for i, _, _ in rows], dtype=np.int64),
+                [lang for _, lang, _ in rows],
+                np.stack([_vector(blob, card.dimension) for _, _, blob in rows]),
             )
 
     def died(self, after: int, upto: int) -> Ids:
@@ -431,11 +468,14 @@ class Store:
             return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
 
     def known_vectors(self, hashes: Iterable[bytes], model: str) -> set[bytes]:
-        """Which of these texts have a vector of the model already."""
+        """Which of these texts have a vector of the model, and words, already."""
         found: set[bytes] = set()
         with self._reading() as db:
             for some in _batches(list(hashes)):
-                rows = db.execute(f"SELECT hash FROM vectors WHERE model = ? AND hash IN ({_marks(some)})", (model, *some))
+                rows = db.execute(
+                    f"SELECT hash FROM vectors WHERE model = ? AND words IS NOT NULL AND hash IN ({_marks(some)})",
+                    (model, *some),
+                )
                 found.update(row[0] for row in rows)
         return found
 
@@ -451,11 +491,7 @@ class Store:
                        ON CONFLICT (name) DO UPDATE SET origin = excluded.origin, tz = excluded.tz""",
                     (origin.source, origin.path, origin.tz),
                 )
-            for content_hash, vector in (changes.vectors or {}).items():
-                db.execute(
-                    "INSERT INTO vectors (model, hash, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                    (card.fingerprint, content_hash, np.ascontiguousarray(vector, dtype="<f4").tobytes()),
-                )
+            _insert_vectors(db, changes.vectors or {}, card.fingerprint)
             for entry_id in changes.withdrawn:
                 _bury(db, entry_id, generation)
             for entry, passages in changes.entries:
@@ -483,22 +519,23 @@ class Store:
             for row in rows:
                 yield row[0], _entry(row[1:])
 
-    def add_vectors(self, vectors: Mapping[bytes, Vectors], model: str) -> None:
-        """Keep vectors under the hashes of their texts; those that are there already stay."""
+    def add_vectors(self, vectors: Mapping[bytes, Encoded], model: str) -> None:
+        """Keep vectors and words under the hashes of their texts; those that are there already stay."""
         with self.writing() as db:
-            db.executemany(
-                "INSERT INTO vectors (model, hash, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [(model, key, np.ascontiguousarray(value, dtype="<f4").tobytes()) for key, value in vectors.items()],
-            )
+            _insert_vectors(db, vectors, model)
 
-    def replace_passages(self, passages: Iterable[tuple[int, Sequence[NewPassage]]], card: ModelCard) -> int:
-        """Give versions other passages, made for another model, whose card becomes the index's own; one transaction."""
+    def replace_passages(self, passages: Iterable[tuple[int, Sequence[NewPassage]]], card: ModelCard, space: Space) -> int:
+        """Give versions other passages, made for another model, with its card and space; one transaction."""
         with self.writing() as db:
             generation = _next_generation(db)
             db.execute("UPDATE passages SET died = ? WHERE died IS NULL", (generation,))
             for version, some in passages:
                 _insert_passages(db, version, some, generation)
             db.execute("UPDATE meta SET value = ? WHERE key = 'card'", (card.to_json(),))
+            db.execute(
+                "INSERT INTO meta VALUES ('space', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (space.to_json(),),
+            )
         return generation
 
 
@@ -552,6 +589,20 @@ def _insert_passages(db: sqlite3.Connection, version: int, passages: Sequence[Ne
         'INSERT INTO passages (version_id, start, "end", vector_hash, born) VALUES (?, ?, ?, ?, ?)',
         [(version, passage.start, passage.end, passage.vector_hash, generation) for passage in passages],
     )
+
+
+def _insert_vectors(db: sqlite3.Connection, vectors: Mapping[bytes, Encoded], model: str) -> None:
+    """Half precision keeps four digits of a cosine, more than 8-bit weights have."""
+    db.executemany(
+        """INSERT INTO vectors (model, hash, vector, words) VALUES (?, ?, ?, ?)
+           ON CONFLICT (model, hash) DO UPDATE SET vector = excluded.vector, words = excluded.words WHERE words IS NULL""",
+        [(model, key, one.vector.astype("<f2").tobytes(), one.words.tobytes()) for key, one in vectors.items()],
+    )
+
+
+def _vector(blob: bytes, dimension: int) -> Vectors:
+    """A vector as it is kept: in half precision, or in single precision by an earlier release."""
+    return np.frombuffer(blob, dtype="<f2" if len(blob) == 2 * dimension else "<f4").astype(np.float32)
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -1,0 +1,181 @@
+"""Where the vectors of French and of English can be compared.
+
+A multilingual model puts the texts of each language in a corner of their own: two French texts about nothing in common lie
+nearer to each other than a French and an English one about the same thing. What all texts of a language have in common is
+their mean; without it, what is left is what they say. Questions have means of their own, since models are told them apart by
+a prefix. The means are properties of the model and hardly of the corpus, so they are measured once, on texts of every kind,
+and an index keeps those that it was built with.
+
+A word's vector is kept as the signs of its coordinates after a rotation that spreads the meaning over all of them: 48 bytes
+instead of 1,536. The words of a question stay whole. The cosine between the two is then an estimate without bias, up to a
+factor that is the same for every word (Charikar, "Similarity Estimation Techniques from Rounding Algorithms", 2002; the
+asymmetric form is that of Gao and Long, "RaBitQ", 2024).
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed import Encoder, ModelCard
+from embed.encoder import Span, Vectors
+from embed.sample import sample_texts
+from index.language import LANGUAGES
+from index.terms import words
+
+Codes = NDArray[np.uint8]
+
+KINDS = ("question", "passage", "question word", "passage word")
+_SAMPLE = 96
+"""Texts that the means of a model without measured ones are taken over."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The means of a model's vectors, by kind and language: float32 of shape (dimension,).
+
+    >>> space = Space({kind: {"fr": np.array([1, 0], np.float32), "en": np.array([0, 1], np.float32)} for kind in KINDS})
+    >>> space.passages(np.array([[1, 1], [1, 1]], np.float32), ["fr", "en"]).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+
+    means: dict[str, dict[str, Vectors]]
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors."""
+        return len(self.means["passage"]["fr"])
+
+    def passages(self, vectors: Vectors, langs: Sequence[str]) -> Vectors:
+        """Vectors of passages, each less the mean of its language, as rows of length 1."""
+        return _unit(vectors - np.stack([self._mean("passage", lang) for lang in langs]))
+
+    def question(self, vector: Vectors, lang: str) -> Vectors:
+        """The vector of a question, less the mean of its language, of length 1."""
+        row: Vectors = _unit((vector - self._mean("question", lang))[np.newaxis])[0]
+        return row
+
+    def codes(self, vectors: Vectors, lang: str) -> Codes:
+        """The words of one passage as signs: uint8 of shape (words, ceil(dimension / 8)). Rows of zeros are left out."""
+        kept = vectors[vectors.any(axis=1)] - self._mean("passage word", lang)
+        return np.packbits(kept @ _rotation(self.dimension) > 0, axis=1)
+
+    def question_words(self, vectors: Vectors, lang: str) -> Vectors:
+        """The words of a question, to be compared with codes: rows of length 1. Rows of zeros are left out."""
+        kept = vectors[vectors.any(axis=1)] - self._mean("question word", lang)
+        rotated: Vectors = _unit(kept) @ _rotation(self.dimension)
+        return rotated
+
+    def _mean(self, kind: str, lang: str) -> Vectors:
+        means = self.means[kind]
+        if lang in means:
+            return means[lang]
+        both: Vectors = np.mean([means[known] for known in LANGUAGES], axis=0, dtype=np.float32)
+        return both
+
+    def to_json(self) -> str:
+        """The means, for `from_json`."""
+        return json.dumps(
+            {
+                kind: {lang: base64.b64encode(mean.astype("<f4").tobytes()).decode() for lang, mean in by_lang.items()}
+                for kind, by_lang in self.means.items()
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Space":
+        """What `to_json` wrote."""
+        return cls(
+            {
+                kind: {lang: np.frombuffer(base64.b64decode(mean), dtype="<f4") for lang, mean in by_lang.items()}
+                for kind, by_lang in json.loads(text).items()
+            }
+        )
+
+
+def space_of(encoder: Encoder) -> Space:
+    """The space of a model: as measured on the development sets for the default model, else on the texts of `embed.sample`."""
+    return _measured(encoder.card) or estimate(encoder)
+
+
+def _measured(card: ModelCard) -> Space | None:
+    file = files("index").joinpath(f"{card.name}.space.json")
+    if "/" in card.name or not file.is_file():
+        return None
+    measured = json.loads(file.read_text(encoding="utf-8"))
+    # Other weights of that name have other means.
+    return Space.from_json(json.dumps(measured["means"])) if measured["revision"] == card.revision else None
+
+
+def estimate(encoder: Encoder) -> Space:
+    """The space of a model, from texts that come with the project: French and English in turn."""
+    texts = sample_texts(_SAMPLE, seed=3)
+    spans = [word_spans(text) for text in texts]
+    readings = {
+        "question": encoder.read_queries(texts, spans),
+        "passage": encoder.read_passages(texts, spans),
+    }
+    means: dict[str, dict[str, Vectors]] = {}
+    for kind, found in readings.items():
+        means[kind] = {lang: np.mean([one.vector for one in found[n::2]], axis=0) for n, lang in enumerate(LANGUAGES)}
+        means[f"{kind} word"] = {
+            lang: np.concatenate([one.words for one in found[n::2]]).mean(axis=0) for n, lang in enumerate(LANGUAGES)
+        }
+    return Space(means)
+
+
+def word_spans(text: str) -> list[Span]:
+    """Where the words of a text stand, the same for passages and questions.
+
+    >>> word_spans("L’armée tire.")
+    [(2, 7), (8, 12)]
+    """
+    return [(word.start, word.end) for word in words(text)]
+
+
+def late_interaction(question: Vectors, codes: Sequence[Codes]) -> Vectors:
+    """How well the words of a question find their like in each passage: float32 of shape (passages,).
+
+    The mean, over the words of the question, of the greatest cosine to any word of the passage (Khattab and Zaharia,
+    "ColBERT", 2020), estimated from the passage's signs. `question` is what `Space.question_words` gave, at least one row, and
+    no passage is without words.
+
+    >>> question = np.array([[0.6, 0.8, 0, 0, 0, 0, 0, 0]], dtype=np.float32)
+    >>> same, opposite = np.packbits([[1, 1, 0, 0, 0, 0, 0, 0]], axis=1), np.packbits([[0, 0, 1, 1, 1, 1, 1, 1]], axis=1)
+    >>> late_interaction(question, [same, opposite]).round(3).tolist()  # (0.6 + 0.8) / sqrt(8)
+    [0.495, -0.495]
+    """
+    if not codes:
+        return np.zeros(0, dtype=np.float32)
+    dimension = question.shape[1]
+    scale = np.float32(1 / np.sqrt(dimension))
+    # A sign is 2 bit - 1, so that the product with signs is twice that with bits, less the sum.
+    bits = np.unpackbits(np.concatenate(codes), axis=1, count=dimension).astype(np.float32)
+    products = bits @ (2 * scale * question.T)
+    products -= scale * question.sum(axis=1)
+    starts = np.cumsum([0, *(len(one) for one in codes[:-1])])
+    best: Vectors = np.maximum.reduceat(products, starts, axis=0).mean(axis=1)
+    return best
+
+
+@cache
+def _rotation(dimension: int) -> Vectors:
+    """An orthogonal matrix drawn by lot, the same on every machine."""
+    # RandomState is the generator whose numbers are promised never to change.
+    drawn = np.random.RandomState(0).standard_normal((dimension, dimension))
+    q, r = np.linalg.qr(drawn)
+    rotation: Vectors = (q * np.sign(np.diag(r))).astype(np.float32)
+    return rotation
+
+
+def _unit(rows: Vectors) -> Vectors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    # What is all mean has no direction left; a vector of length 1 is promised.
+    unit[lengths[:, 0] == 0, 0] = 1.0
+    return unit
