@@ -14,6 +14,10 @@ from index.errors import FilrougeError, InvalidManifest, InvalidRequest, Unreada
 MANIFEST = "manifest.toml"
 
 
+Described = dict[str, dict[str, Any]]
+"""What a manifest says, by file name."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of a document and does not stand in it; None is unknown."""
@@ -34,6 +38,13 @@ class Document:
     path: Path
     source: str
     facts: Facts
+    within: str = ""
+    """The archive that it lies in and its place there, where `path` is a copy that will not stay."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is read from, the same at every reading."""
+        return self.within or str(self.path.resolve())
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,10 @@ def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
     for name_of_folder, folders, files in os.walk(root, onerror=closed.append):
         folder = Path(name_of_folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if os.path.islink(folder / name):
+                # It may lead back to where we are.
+                yield Failure(_shown(folder / name), "is a link to a folder, and is not followed: name that folder itself")
         try:
             manifest = _manifest(folder)
         except InvalidManifest as error:
@@ -99,19 +114,24 @@ def _shown(path: object) -> str:
     return str(path).encode("utf-8", "replace").decode()
 
 
-def _document(path: Path, root: Path, manifest: dict[str, dict[str, Any]], given: Facts) -> Document:
+def _document(path: Path, root: Path, manifest: Described, given: Facts) -> Document:
     # A pipe would be waited for without end, and a link may lead nowhere.
     if not os.path.isfile(path):
         raise UnreadableDocument("is not a file, or a link to a file that is not there")
     if _shown(path) != str(path):
         raise UnreadableDocument("has a name that is not UTF-8: rename it")
-    known = dict(manifest.get(path.name, {}))
-    source = known.pop("source", None) or _source(path, root)
-    known["day"] = known.pop("date", given.day)
-    facts = replace(given, **known)
+    return describe(Document(path, _source(path, root), given), path.name, manifest)
+
+
+def describe(document: Document, name: str, manifest: Described) -> Document:
+    """The document with what the manifest of its folder says of the file `name`."""
+    known = dict(manifest.get(name, {}))
+    source = known.pop("source", None) or document.source
+    known["day"] = known.pop("date", document.facts.day)
+    facts = replace(document.facts, **known)
     if facts.day is not None and not in_reach(facts.day):
         raise UnreadableDocument(f"the date {facts.day} is out of reach: years 2 to 9998")
-    return Document(path, source, facts)
+    return replace(document, source=source, facts=facts)
 
 
 def _source(path: Path, root: Path) -> str:
@@ -126,21 +146,25 @@ def _source(path: Path, root: Path) -> str:
 _KEYS: dict[str, type] = {"file": str, "source": str, "title": str, "lang": str, "tz": str, "date": date, "url": str}
 
 
-def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the folder's manifest says, by file name; empty when it has none."""
+def _manifest(folder: Path) -> Described:
+    """What the folder's manifest says; empty when it has none."""
     path = folder / MANIFEST
     try:
-        if not path.is_file():
-            return {}
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
+        return described(path.read_bytes()) if path.is_file() else {}
     except OSError as error:
         raise InvalidManifest(f"{MANIFEST} cannot be read: {error.strerror or error}") from error
+
+
+def described(manifest: bytes) -> Described:
+    """What a manifest says. Raises `InvalidManifest`."""
+    try:
+        content = tomllib.loads(manifest.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
     unknown = set(content) - {"document"}
     if unknown:
         raise InvalidManifest(f"{MANIFEST} has the unknown key '{min(unknown)}'; it holds [[document]] tables only")
-    found: dict[str, dict[str, Any]] = {}
+    found: Described = {}
     documents = content.get("document", [])
     if not isinstance(documents, list) or not all(isinstance(table, dict) for table in documents):
         raise InvalidManifest(f"{MANIFEST}: write each document as [[document]]")

@@ -1,0 +1,57 @@
+"""RSS and Atom feeds."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from index.documents import Document, Failure
+from index.errors import UnreadableDocument
+from index.readers import columns
+from index.readers.whole import contents
+from index.records import Entry
+
+_FEED = re.compile(rb"<(?:\w+:)?(?:rss|feed|RDF)[\s>]")
+
+
+def is_feed(head: bytes) -> bool:
+    """Whether a document is a feed, by its first element.
+
+    >>> is_feed(b'<?xml version="1.0"?><rss version="2.0">'), is_feed(b"<html><head>")
+    (True, False)
+    """
+    head = re.sub(rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>]*>", b"", head, flags=re.DOTALL).lstrip()
+    return _FEED.match(head) is not None
+
+
+def read(document: Document) -> Iterator[Entry | Failure]:
+    """The entries of a feed, in its order. A feed that breaks off gives what stands before, and a `Failure`."""
+    import feedparser
+
+    # A stream: a name would be opened, and an address asked for.
+    found = feedparser.parse(io.BytesIO(contents(document.path)))
+    harmless = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
+    broken = found.get("bozo_exception")
+    if isinstance(broken, harmless):
+        broken = None
+    if not found.entries:
+        why = f": {broken}" if broken else ""
+        raise UnreadableDocument(f"is a feed without entries{why}")
+    if broken is not None:
+        yield Failure(document.source, f"is a broken feed, and entries may be missing: {broken}")
+    language = str(found.feed.get("language") or "")
+    yield from columns.entries(document, (_row(number, item, language) for number, item in enumerate(found.entries, start=1)))
+
+
+def _row(number: int, item: Mapping[str, Any], language: str) -> tuple[str, Mapping[str, Any]]:
+    bodies = [str(content.get("value") or "") for content in item.get("content", [])]
+    # Some put the beginning into one and the whole into the other.
+    body = max([*bodies, str(item.get("summary") or "")], key=len)
+    return f"item {number}", {
+        "id": item.get("id") or item.get("link"),
+        "title": item.get("title"),
+        "body": body,
+        "published": item.get("published") or item.get("updated"),
+        "lang": item.get("language") or language,
+        "url": item.get("link"),
+    }
