@@ -49,7 +49,8 @@ def extract(tree: Any, stated: Stated) -> Article:
     while lines and _same(lines[0], title, stated.headline):
         lines.pop(0)
     body = markup.fragment_lines(stated.body)
-    if _has_more(body, lines):
+    # trafilatura falls back on the same text, and puts it into one line.
+    if _has_more(body, lines) or (len(body) > len(lines) and _letters("".join(body)) == _letters("".join(lines))):
         lines = body
     return Article(title, lines)
 
@@ -57,11 +58,11 @@ def extract(tree: Any, stated: Stated) -> Article:
 def _take_out(tree: Any) -> None:
     # What stands in a comment is for no reader, and trafilatura takes some of it for text.
     lxml.etree.strip_elements(tree, lxml.etree.Comment, with_tail=False)
-    for node in list(tree.iter("form", "aside", "p", "div", "li", "h2", "h3", "h4", "section")):
+    for node in list(tree.iter("form", "nav", "aside", "p", "div", "li", "h2", "h3", "h4", "section")):
         if node.getparent() is None:
             continue
         name = f"{node.get('class') or ''} {node.get('id') or ''}"
-        if node.tag == "form" or (_ASKS.search(name) and _short(node)) or _is_pointer(node):
+        if node.tag in ("form", "nav") or (_ASKS.search(name) and _short(node)) or _is_pointer(node):
             node.drop_tree()
 
 

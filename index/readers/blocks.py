@@ -134,8 +134,11 @@ def _days(blocks: Sequence[Block], backwards: bool, anchor: Anchor | None) -> tu
             offsets = [0] * len(offsets)
         first = _first_day(section, anchor, offsets, near)
         for at, offset in zip(members, offsets, strict=True):
-            own = blocks[at].day
-            if own is not None:
+            own, published = blocks[at].day, blocks[at].published
+            if published is not None:
+                near = days[at] = published.date()
+                names[at] = published.date().isoformat()
+            elif own is not None:
                 near = days[at] = own.resolve(near)
                 names[at] = days[at].isoformat() if days[at] else f"--{own.month:02}-{own.day:02}"  # type: ignore[union-attr]
             elif first is not None:
