@@ -95,9 +95,11 @@ def from_tar(document: Document) -> Iterator[Document | Failure]:
     """The documents in a tar archive, packed or not; what cannot be read of it comes as a `Failure` in its place."""
     try:
         described_in = _Manifests(document)
-        for member, archive in _members(document.path, _Budget.of(document.path)):
-            if PurePosixPath(member.name).name == MANIFEST and member.isfile():
-                described_in.add(member.name, partial(archive.extractfile, member), _Budget(_CHUNK))
+        # What stops this pass stops the next at the same place, and is said there.
+        with contextlib.suppress(_Over, *_BROKEN):
+            for member, archive in _members(document.path, _Budget.of(document.path)):
+                if PurePosixPath(member.name).name == MANIFEST and member.isfile():
+                    described_in.add(member.name, partial(archive.extractfile, member), _Budget(_CHUNK))
         yield from described_in.failures
         seen: set[str] = set()
         budget = _Budget.of(document.path)

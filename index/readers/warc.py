@@ -45,6 +45,9 @@ def _document(document: Document, record: Any) -> Iterator[Document | Failure]:
     if len(data) > LARGEST:
         yield Failure(source, f"has more than {LARGEST // 1024**2} MiB")
         return
+    if getattr(record.raw_stream, "limit", 0) > 0:
+        # What the record has fewer bytes of than it says.
+        yield Failure(source, "breaks off before its end: what there was is read")
     with tempfile.TemporaryDirectory(prefix="filrouge-") as folder:
         copy = Path(folder) / "page"
         copy.write_bytes(data)
