@@ -74,7 +74,7 @@ def test_a_web_archive_that_breaks_off_gives_what_stands_before_and_says_so(writ
     whole = warc(A, B, compressed=True)
     entries, failures = unpacked(write("w.warc.gz", whole[:-40]))
     assert "w/https://example.org/a" in entries
-    assert failures == [Failure("w/https://example.org/b", "breaks off before its end: what there was is read")]
+    assert failures == [Failure("w", "breaks off at record 3: what is missing there is not read")]
 
 
 def test_a_web_archive_without_a_page_is_refused(write: Write) -> None:

@@ -29,7 +29,7 @@ def records(document: Document) -> Iterator[Document | Failure]:
         raise UnreadableDocument("is a web archive without a page")
     for number, record in _responses(document.path):
         if record is None:
-            yield Failure(document.source, f"breaks off behind record {number}: pages may be missing")
+            yield Failure(document.source, f"breaks off at record {number}: what is missing there is not read")
         elif number in wanted:
             yield from _document(document, record)
 
@@ -45,9 +45,6 @@ def _document(document: Document, record: Any) -> Iterator[Document | Failure]:
     if len(data) > LARGEST:
         yield Failure(source, f"has more than {LARGEST // 1024**2} MiB")
         return
-    if getattr(record.raw_stream, "limit", 0) > 0:
-        # What the record has fewer bytes of than it says.
-        yield Failure(source, "breaks off before its end: what there was is read")
     with tempfile.TemporaryDirectory(prefix="filrouge-") as folder:
         copy = Path(folder) / "page"
         copy.write_bytes(data)
@@ -60,7 +57,7 @@ def _responses(path: Path) -> Iterator[tuple[int, Any]]:
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
-    number = 0
+    number, record = 0, None
     with path.open("rb") as file:
         try:
             for number, record in enumerate(ArchiveIterator(file), start=1):
@@ -68,6 +65,10 @@ def _responses(path: Path) -> Iterator[tuple[int, Any]]:
                     yield number, record
         except (ArchiveLoadFailed, OSError, EOFError, ValueError):
             yield number, None
+        else:
+            # It simply ends where a file was cut: with bytes of the last record left to read.
+            if record is not None and getattr(record.raw_stream, "limit", 0) > 0:
+                yield number, None
 
 
 def _is_page(record: Any) -> bool:
