@@ -37,6 +37,8 @@ class Report:
     """Passages whose vector was computed; the others had one."""
     failures: list[Failure] = field(default_factory=list)
     generation: int = 0
+    dated: dict[str, int] = field(default_factory=dict, compare=False)
+    """Entries by where their day comes from: "entry", "document", "manifest", or "unknown"."""
 
 
 Progress = Callable[[Report], None]
@@ -166,6 +168,7 @@ class _Run:
     def _compare(self, origin: Origin, entries: Sequence[Entry]) -> None:
         known = self._store.current(origin.source, [entry.key for entry in entries])
         for entry in entries:
+            self.report.dated[entry.dated or "unknown"] = self.report.dated.get(entry.dated or "unknown", 0) + 1
             before = known.get(entry.key)
             if before == entry.content_hash:
                 self.report.unchanged += 1

@@ -80,6 +80,7 @@ def test_index_says_what_it_did_as_json(capsys: pytest.CaptureFixture[str], seed
         "embedded": 11,
         "failures": [],
         "generation": 1,
+        "dated": {"manifest": 6},
     }
     out, err = told(capsys, 0, "index", seeds, "--json")
     assert (json.loads(out), err) == (report, "")
@@ -160,6 +161,7 @@ def test_many_failures_are_told_in_few_lines_and_all_in_json(
     assert err.splitlines() == [
         *(f"filrouge: docs/{number:02}.txt: is empty" for number in range(20)),
         "filrouge: … and 5 more; --json names them all",
+        "filrouge:   5 × is empty",
     ]
 
 

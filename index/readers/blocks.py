@@ -14,7 +14,7 @@ from index import dates
 from index.dates import WrittenDay
 from index.documents import Document, Failure
 from index.language import entry_language
-from index.records import Entry, Precision
+from index.records import Dated, Entry, Precision
 
 
 @dataclass
@@ -53,22 +53,21 @@ class Anchor:
     of: str = "topmost"
 
 
-def lead(document: Document, lines: Sequence[str], title: str = "", published: datetime | None = None) -> Entry:
-    """What stands above the first time, or a whole article: known to the day, where `published` says no more."""
+def lead(document: Document, lines: Sequence[str], title: str = "", day: date | None = None) -> Entry:
+    """What stands above the first time, or a whole article: of the day that the document names, or that is known of it."""
     facts = document.facts
     text = "\n".join(lines)
-    precision: Precision | None = "minute" if published else "day" if facts.day else None
-    if published is None and facts.day:
-        published = dates.midnight(facts.day, dates.zone(facts.tz))
+    known = day or facts.day
     return Entry(
         source=document.source,
         key="lead",
         title=title or facts.title,
         text=text,
         lang=facts.lang or entry_language(text),
-        published=published,
-        precision=precision,
+        published=dates.midnight(known, dates.zone(facts.tz)) if known else None,
+        precision="day" if known else None,
         url=facts.url,
+        dated="document" if day else "manifest" if known else None,
     )
 
 
@@ -107,7 +106,14 @@ def entries(document: Document, blocks: Sequence[Block], anchor: Anchor | None =
             precision=precision,
             clock=block.clock,
             url=block.url or facts.url,
+            dated=_dated(block, anchor) if published else None,
         )
+
+
+def _dated(block: Block, anchor: Anchor | None) -> Dated:
+    if block.published or block.day:
+        return "entry"
+    return "document" if block.section or anchor else "manifest"
 
 
 def _newest_first(blocks: Sequence[Block], clocks: Sequence[time]) -> bool:

@@ -27,7 +27,7 @@ from index.language import entry_language
 from index.readers import markup
 from index.readers.encoding import repair
 from index.readers.headings import heading
-from index.records import Entry, Precision, published_text
+from index.records import Dated, Entry, Precision, published_text
 
 KEY = ("_id", "id", "guid", "key")
 TITLE = ("title", "headline", "titre")
@@ -85,7 +85,7 @@ def entry(document: Document, row: Mapping[str, Any]) -> Entry:
         title, text = "", title
     if not text:
         raise UnreadableDocument(f"the entry '{key}' has no text" if key else "has no text")
-    published, precision, clock = _time(document, fields)
+    published, precision, clock, dated = _time(document, fields)
     when = published_text(published, precision) or (f"{clock:%H:%M}" if clock else "undated")
     lang = _first(fields, LANG).replace("_", "-").partition("-")[0].lower()
     return Entry(
@@ -98,6 +98,7 @@ def entry(document: Document, row: Mapping[str, Any]) -> Entry:
         precision=precision,
         clock=clock,
         url=_first(fields, URL) or document.facts.url,
+        dated=dated,
     )
 
 
@@ -120,7 +121,7 @@ def _mark(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
-def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | None, Precision | None, time | None]:
+def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | None, Precision | None, time | None, Dated | None]:
     """When the row was published: its moment; or its day, or the document's, with its time of day."""
     within: tzinfo = dates.zone(document.facts.tz)
     written, spoken = _first(fields, TIME), _first(fields, CLOCK)
@@ -142,4 +143,4 @@ def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | Non
         day = document.facts.day
     if clock and day:
         published, precision = dates.instant(day, clock, within), "minute"
-    return published, precision, clock
+    return published, precision, clock, ("entry" if written else "manifest") if published else None

@@ -93,7 +93,7 @@ def _moment(written: str, within: tzinfo) -> tuple[datetime | None, Precision | 
 
 def _dated(entry: Entry, published: datetime | None, precision: Precision | None) -> Entry:
     """The entry with what the page says of its time, which goes before what the manifest says."""
-    return replace(entry, published=published, precision=precision) if published else entry
+    return replace(entry, published=published, precision=precision, dated="document") if published else entry
 
 
 def _entries(tree: Any, stated: Stated, within: tzinfo) -> list[live.Found]:

@@ -104,6 +104,7 @@ def _entry(document: Document, line: bytes) -> Entry:
         published=published,
         precision=precision,
         url=_text(fields, "url") or document.facts.url,
+        dated="entry" if published else None,
     )
 
 

@@ -31,8 +31,7 @@ def from_lines(document: Document, lines: Iterable[str]) -> Iterator[Entry | Fai
     yield from (replace(failure, source=f"{document.source}, {failure.source}") for failure in failures)
     if lead.lines:
         day = lead.section.day.resolve(document.facts.day) if lead.section and lead.section.day else None
-        facts = replace(document.facts, day=day or document.facts.day)
-        yield timed.lead(replace(document, facts=facts), lead.lines)
+        yield timed.lead(document, lead.lines, day=day)
     yield from timed.entries(document, blocks)
 
 
