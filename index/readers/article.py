@@ -6,6 +6,7 @@ less, the former is read.
 """
 
 import copy
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ def extract(tree: Any, stated: Stated) -> Article:
     """The article of a page; without lines where there is none. The tree is left as it is."""
     from trafilatura import extract as trafilatura_extract
 
+    # What it has to say of a page that gives nothing, we say ourselves.
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     title = _title(tree, stated)
     cleaned = copy.deepcopy(tree)
     _take_out(cleaned)

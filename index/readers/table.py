@@ -48,7 +48,12 @@ def read(document: Document) -> Iterator[Entry | Failure]:
         known = ", ".join(sorted({*columns.TEXT, *columns.HTML}))
         raise UnreadableDocument(f"is a table without a column for the text: name it in the first row, as one of {known}")
     csv.field_size_limit(LARGEST)
-    yield from columns.entries(document, _rows(text))
+    empty = True
+    for found in columns.entries(document, _rows(text)):
+        empty = False
+        yield found
+    if empty:
+        raise UnreadableDocument("is a table without rows")
 
 
 def _rows(text: str) -> Iterator[tuple[str, Mapping[str, str] | UnreadableDocument]]:
