@@ -242,3 +242,12 @@ def test_what_stands_before_the_damage_is_given_first(write: Write) -> None:
     assert first.key == "0"
     with pytest.raises(UnreadableDocument):
         list(reading)
+
+
+def test_a_line_without_a_text_may_be_a_message_of_a_live_service(lines: Lines) -> None:
+    message = {"_id": "7", "body": "<p>Un.</p><p>Deux.</p>", "created_at": "2023-05-23T09:58:00Z"}
+    at = datetime(2023, 5, 23, 9, 58, tzinfo=UTC)
+    assert lines(message, {"_id": "8", "text": "Trois."}) == [
+        Entry("c", "7", "", "Un.\nDeux.", "fr", at, "second"),
+        Entry("c", "8", "", "Trois.", "fr"),
+    ]

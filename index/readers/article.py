@@ -13,6 +13,7 @@ from typing import Any
 
 import lxml.etree
 
+from index.errors import UnreadableDocument
 from index.readers import markup
 from index.readers.headings import is_furniture
 from index.readers.structured import Stated
@@ -46,7 +47,11 @@ def extract(tree: Any, stated: Stated) -> Article:
     title = _title(tree, stated)
     cleaned = copy.deepcopy(tree)
     _take_out(cleaned)
-    found = trafilatura_extract(cleaned, include_comments=False, include_tables=True) or ""
+    try:
+        found = trafilatura_extract(cleaned, include_comments=False, include_tables=True) or ""
+    except Exception as error:
+        # Whatever it is that a broken page does to it, the next page is not to blame.
+        raise UnreadableDocument(f"broke the extraction of its article: {type(error).__name__}: {error}") from error
     lines = [line.strip().removeprefix("- ") for line in found.splitlines()]
     lines = [line for line in lines if line and not is_furniture(line)]
     while lines and _same(lines[0], title, stated.headline):

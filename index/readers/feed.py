@@ -29,7 +29,12 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     import feedparser
 
     # A stream: a name would be opened, and an address asked for.
-    found = feedparser.parse(io.BytesIO(contents(document.path)))
+    data = contents(document.path)
+    try:
+        found = feedparser.parse(io.BytesIO(data))
+    except Exception as error:
+        # Whatever it is that a broken feed does to it, the next document is not to blame.
+        raise UnreadableDocument(f"broke the reading of feeds: {type(error).__name__}: {error}") from error
     harmless = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
     broken = found.get("bozo_exception")
     if isinstance(broken, harmless):
