@@ -251,6 +251,13 @@ def test_headlines_with_times_beside_an_article_are_not_its_entries(page: Page) 
     assert "Autre chose" not in entry.text
 
 
+def test_menus_above_the_entries_are_no_lead(page: Page) -> None:
+    menu = "".join(f"<div><a href='/{n}'>Rubrique {n}</a></div>" for n in range(40))
+    entry = '<div class="live-event-entry" id="1"><div class="entry-content"><h3>Titre</h3><p>Oui.</p></div></div>'
+    body = f"<div>{menu}</div>{entry}"
+    assert [one.key for one in entries(page(document(body)))] == ["1"]
+
+
 # Articles
 
 
@@ -301,6 +308,8 @@ def test_the_page_goes_before_the_manifest_which_fills_what_it_leaves_open(page:
         "<p>Commenter cet article</p>",
         '<form><p>Recevez chaque matin notre lettre du jour.</p><input name="email"></form>',
         '<div class="newsletter-box"><p>Recevez chaque matin notre lettre du jour, gratuitement.</p></div>',
+        '<div class="factbox"><p>Never miss the latest news by signing up to our newsletter!</p><p>Pop your email '
+        '<a href="/sign-up">into the box</a>, and unsubscribe when you like.</p></div>',
         "<!-- Une note de la rédaction qui ne doit pas paraître. -->",
         "<script>var texte = 'Le texte du script';</script>",
     ],

@@ -495,6 +495,28 @@ def test_a_heading_may_have_its_day_with_it(page: Page) -> None:
     assert [key for key, _ in whens(page(content, Facts("fr")))] == ["2023-05-23T11:58", "2023-05-22T11:50", "2023-05-22T11:40"]
 
 
+@pytest.mark.parametrize(
+    ("line", "days"),
+    [
+        ("Publié le 22 mai 2023 à 18h00", ["2023-05-23", "2023-05-22"]),
+        ("Published on Monday 22 May 2023", ["2023-05-23", "2023-05-22"]),
+        ("Mis à jour le 23/05/2023 à 00h12", ["2023-05-23", "2023-05-22"]),
+        ("Updated: 23 May 2023", ["2023-05-23", "2023-05-22"]),
+        ("Publié hier", ["day1", "day0"]),
+    ],
+)
+def test_the_lead_may_say_of_which_day_the_page_is(page: Page, line: str, days: list[str]) -> None:
+    # Published with its oldest entry, changed with its newest.
+    found = page(f"Chapeau.\n{line}\n00h10 : B\nb\n23h50 : A\na\n", Facts("fr"))
+    assert [key.partition("T")[0] for key, _ in whens(found)[1:]] == days
+
+
+def test_a_lead_that_names_no_day_is_named(page: Page) -> None:
+    found = page("Publié le 31 février 2023 à 11h\n11h58 : Titre\nTexte.", Facts("fr"))
+    assert found[0] == Failure("fil.txt", "there is no day '31 février 2023': correct it in the document")
+    assert [key for key, _ in whens(found)] == ["lead", "day0T11:58"]
+
+
 def test_a_heading_may_name_its_zone(page: Page) -> None:
     [entry] = page("11:58 GMT – Title\nText.", Facts("en", "Europe/Paris", date(2023, 5, 23)))
     assert isinstance(entry, Entry)

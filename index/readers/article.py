@@ -24,6 +24,9 @@ _POINTER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ASKS = re.compile(r"newsletter|sign-?up|subscri|paywall|consent|cookie|taboola|outbrain|promo|advert|whatsapp", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"newsletter|sign-?\s?(?:ing\s)?up|subscri|inbox|e-?mail|round-?up|abonne|inscri|lettre d.information", re.IGNORECASE
+)
 _POINTS = 0.5
 """Share of the text of a paragraph that is links, from which on one that begins like a pointer is one."""
 _MUCH_MORE = 1.3
@@ -70,7 +73,7 @@ def _take_out(tree: Any) -> None:
         if node.getparent() is None:
             continue
         name = f"{node.get('class') or ''} {node.get('id') or ''}"
-        if node.tag in ("form", "nav") or (_ASKS.search(name) and _short(node)) or _is_pointer(node):
+        if node.tag in ("form", "nav") or (_ASKS.search(name) and _short(node)) or _is_pointer(node) or _is_offer(node):
             node.drop_tree()
 
 
@@ -86,6 +89,14 @@ def _is_pointer(node: Any) -> bool:
         return False
     linked = sum(len(markup.text(link)) for link in node.iter("a"))
     return linked >= _POINTS * len(text)
+
+
+def _is_offer(node: Any) -> bool:
+    """Whether an element asks for an address in several words, and leads to where one is given."""
+    text = markup.text(node)
+    if markup.words(text) >= 120 or len({found.lower() for found in _ADDRESS.findall(text)}) < 3:
+        return False
+    return any(_ADDRESS.search(link.get("href") or "") for link in node.iter("a"))
 
 
 def _title(tree: Any, stated: Stated) -> str:

@@ -119,6 +119,30 @@ def day_heading(line: str) -> WrittenDay | str | None:
     return found if found is not None and found.end == len(text) else None
 
 
+_STAMP = re.compile(
+    r"(?P<later>mis(?:e)? à jour|modifiée?|actualisée?|(?:last )?updated)|publiée?|mis en ligne|posted|(?:first )?published",
+    re.IGNORECASE,
+)
+
+
+def stamp(line: str) -> tuple[WrittenDay, bool] | None:
+    """The day on which a page says that it was published, or later changed, and whether it is the latter.
+
+    >>> day, changed = stamp("Publié le 23 mai 2023 à 11h58")
+    >>> day.resolve(), changed
+    (datetime.date(2023, 5, 23), False)
+
+    Raises `InvalidRequest` for a day that there is not.
+    """
+    found = _STAMP.match(line.strip())
+    if found is None:
+        return None
+    rest = line.strip()[found.end() : found.end() + 10 + _LONGEST_DAY]
+    begin = re.match(r"\s*(?:le|on|:|,|\s)*", rest, re.IGNORECASE)
+    day = dates.written_day(rest[begin.end() if begin else 0 :])
+    return (day, bool(found["later"])) if day is not None and day.year is not None else None
+
+
 def is_furniture(line: str) -> bool:
     """Whether a line is a page's own, such as "Commenter cet article", from end to end."""
     return _FURNITURE.fullmatch(line.strip()) is not None

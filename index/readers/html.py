@@ -28,6 +28,9 @@ _CLOSED = re.compile(r"</(?:html|body)\s*>\s*$", re.IGNORECASE)
 _SHARE = 0.5
 """Share of the words of repeated elements that must be text of the page, for them to be its entries."""
 _LEAD = 20
+"""Words of a lead at least; fewer are left over from the furniture around the entries."""
+_SENTENCE = 8
+"""Words of a line that says something; menus and tables have fewer."""
 
 
 def read(document: Document) -> Iterator[Entry | Failure]:
@@ -58,6 +61,12 @@ def from_text(document: Document, page: str) -> Iterator[Entry | Failure]:
     if not read.lines:
         raise UnreadableDocument("is a page without an article or live entries: nothing but furniture was found on it")
     yield _dated(blocks.lead(document, read.lines, title=facts.title or read.title), published, precision)
+
+
+def _is_prose(lines: list[str]) -> bool:
+    """Whether lines are a text, and not the menus and tables that stand above the entries."""
+    counts = [markup.words(line) for line in lines]
+    return sum(counts) >= _LEAD and 2 * sum(count for count in counts if count >= _SENTENCE) >= sum(counts)
 
 
 def _cut_from(node: Any) -> None:
@@ -152,7 +161,7 @@ def _live(
     rest = article.extract(tree, replace(stated, body=""))
     entries = "\n".join(line for one in found for line in one.block.lines)
     lines = [line for line in rest.lines if line not in entries]
-    if markup.words(" ".join(lines)) >= _LEAD:
+    if _is_prose(lines):
         lead = blocks.lead(document, lines, title=document.facts.title or rest.title)
         yield _dated(lead, published, precision)
     anchor = Anchor(published.date(), "oldest") if published else Anchor(modified.date(), "newest") if modified else None

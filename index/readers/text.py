@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from index.documents import Document, Failure
-from index.errors import UnreadableDocument
+from index.errors import InvalidRequest, UnreadableDocument
 from index.readers import blocks as timed
-from index.readers.blocks import Block, Section
+from index.readers.blocks import Anchor, Block, Section
 from index.readers.encoding import decode, repair
-from index.readers.headings import day_heading, heading, is_furniture
+from index.readers.headings import day_heading, heading, is_furniture, stamp
 from index.readers.whole import contents
 from index.records import Entry
 
@@ -29,10 +29,31 @@ def from_lines(document: Document, lines: Iterable[str]) -> Iterator[Entry | Fai
     if not blocks and not lead.lines:
         raise UnreadableDocument("holds no text besides page furniture")
     yield from (replace(failure, source=f"{document.source}, {failure.source}") for failure in failures)
+    anchor, wrong = _stamped(lead.lines)
+    yield from (Failure(document.source, reason) for reason in wrong)
     if lead.lines:
         day = lead.section.day.resolve(document.facts.day) if lead.section and lead.section.day else None
-        yield timed.lead(document, lead.lines, day=day)
-    yield from timed.entries(document, blocks)
+        yield timed.lead(document, lead.lines, day=day or (anchor.day if anchor else None))
+    yield from timed.entries(document, blocks, anchor)
+
+
+def _stamped(lines: Iterable[str]) -> tuple[Anchor | None, list[str]]:
+    """The day that the lead says the page is of; of two, that of its publication, when its oldest entry was written.
+
+    With it come the reasons why others name no day.
+    """
+    wrong: list[str] = []
+    anchors: list[Anchor] = []
+    for line in lines:
+        try:
+            found = stamp(line)
+        except InvalidRequest as error:
+            wrong.append(str(error))
+            continue
+        day = found[0].resolve() if found else None
+        if found and day:
+            anchors.append(Anchor(day, "newest" if found[1] else "oldest"))
+    return next(iter(sorted(anchors, key=lambda anchor: anchor.of == "newest")), None), wrong
 
 
 def cut(lines: Iterable[str]) -> tuple[list[Block], list[Failure]]:
