@@ -58,8 +58,8 @@ class Failure:
 def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
     """Every document below `paths`, in a stable order; what is wrong with a path comes as a `Failure` in its place.
 
-    A folder stands for all files below it, hidden ones and manifests apart; a folder that has a `manifest.toml` is described
-    by it, and left out when that is wrong. `given` holds for what no manifest says. The public name of a file is its path
+    A folder stands for all files below it, but for hidden ones, manifests and parts of saved pages; one that has a
+    `manifest.toml` is described by it, and left out when that is wrong. `given` holds for what no manifest says. The public name of a file is its path
     from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
     """
     for path in paths:
@@ -100,13 +100,30 @@ def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
         for name in sorted(set(manifest) - set(files)):
             yield Failure(_source(folder / name, root), f"{MANIFEST} names it, and it is not there")
         for name in sorted(files):
-            if not name.startswith(".") and name != MANIFEST:
+            if not left_out(name):
                 try:
                     yield _document(folder / name, root, manifest, given)
                 except UnreadableDocument as error:
                     yield Failure(_shown(folder / name), str(error))
     for refused in closed:
         yield Failure(_shown(refused.filename), f"cannot be read: {refused.strerror}")
+
+
+_PARTS = frozenset(
+    """js mjs cjs css map woff woff2 ttf otf eot ico svg png jpg jpeg gif webp avif bmp mp3 mp4 m4a m4v webm ogg wav
+    mov""".split()
+)
+"""Ends of names of what belongs to saved pages and is no document: scripts, styles, fonts, pictures, sound, film."""
+
+
+def left_out(name: str) -> bool:
+    """Whether a file found in a folder or an archive is passed over: hidden, a manifest, or a part of a saved page.
+
+    >>> [left_out(name) for name in ("page.html", ".DS_Store", "manifest.toml", "page_files/style.css")]
+    [False, True, True, True]
+    """
+    name = name.rpartition("/")[2]
+    return name.startswith(".") or name == MANIFEST or name.rpartition(".")[2].lower() in _PARTS
 
 
 def _shown(path: object) -> str:

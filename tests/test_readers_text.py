@@ -576,7 +576,11 @@ def test_a_text_about_mojibake_stays_as_it_is(page: Page) -> None:
 
 
 def test_a_page_cut_off_within_a_letter_is_utf_8_all_the_same(page: Page) -> None:
-    assert heads(page("11h58 : Été\nDéjà l’été à Orléans é".encode()[:-1]))[0][2] == "Déjà l’été à Orléans \ufffd"
+    found = page("11h58 : Été\nDéjà l’été à Orléans é".encode()[:-1])
+    assert found[0] == Failure("fil.txt", "has bytes that are no letters, in 1 place: each became U+FFFD")
+    assert heads(found) == [("2023-05-23T11:58", "Été", "Déjà l’été à Orléans \ufffd")]
+    # One that was written so is its own.
+    assert heads(page("11h58 : Été\nDéjà \ufffd")) == [("2023-05-23T11:58", "Été", "Déjà \ufffd")]
 
 
 def test_a_single_line_of_a_hundred_megabytes_is_refused_with_the_reason(write: Write) -> None:

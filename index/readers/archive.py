@@ -16,7 +16,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from index.documents import MANIFEST, Described, Document, Failure, describe, described
+from index.documents import MANIFEST, Described, Document, Failure, describe, described, left_out
 from index.errors import InvalidManifest, UnreadableDocument
 
 MEMBERS = 100_000
@@ -126,13 +126,10 @@ def _members(path: Path, budget: _Budget) -> Iterator[tuple[tarfile.TarInfo, tar
 
 
 def _left_out(name: str) -> bool:
-    """What a folder would not give either: hidden files, manifests, and what one system packs for itself."""
+    """What a folder would not give either, and what one system packs for itself."""
     parts = PurePosixPath(name).parts
-    return (
-        any(part.startswith(".") and part not in (".", "..") for part in parts)
-        or "__MACOSX" in parts
-        or parts[-1:] == (MANIFEST,)
-    )
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return hidden or "__MACOSX" in parts or (bool(parts) and left_out(parts[-1]))
 
 
 def _refused(name: str, seen: set[str]) -> str | None:

@@ -122,6 +122,19 @@ def _looks_like_text(text: str) -> bool:
     return controls <= len(text) / 1000 and letters >= len(text) / 2
 
 
+def damage(data: bytes, text: str) -> str | None:
+    """Why `text`, decoded from `data`, is not all of it; None when it is.
+
+    >>> damage(b"un fil, \\xc3", "un fil, \\ufffd")
+    'has bytes that are no letters, in 1 place: each became U+FFFD'
+    """
+    lost = text.count("\ufffd") - data.count("\ufffd".encode())
+    # A text in a wide encoding may have its own.
+    if lost <= 0 or "\0" in data[:4].decode("latin-1") or data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return None
+    return f"has bytes that are no letters, in {lost} {'place' if lost == 1 else 'places'}: each became U+FFFD"
+
+
 def repair(text: str) -> str:
     """`text` with the lines mended that were UTF-8 read as Windows-1252, where that is certain.
 

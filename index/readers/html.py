@@ -18,7 +18,7 @@ from index.documents import Document, Failure
 from index.errors import InvalidRequest, UnreadableDocument
 from index.readers import article, blocks, live, markup, structured
 from index.readers.blocks import Anchor, Block
-from index.readers.encoding import decode, repair
+from index.readers.encoding import damage, decode, repair
 from index.readers.structured import Stated, Update
 from index.readers.whole import contents
 from index.records import Entry, Precision
@@ -35,7 +35,12 @@ _SENTENCE = 8
 
 def read(document: Document) -> Iterator[Entry | Failure]:
     """The entries of a page. Raises `UnreadableDocument` when it has no text."""
-    yield from from_text(document, repair(decode(contents(document.path))))
+    data = contents(document.path)
+    page = decode(data)
+    lost = damage(data, page)
+    if lost:
+        yield Failure(document.source, lost)
+    yield from from_text(document, repair(page))
 
 
 def from_text(document: Document, page: str) -> Iterator[Entry | Failure]:

@@ -12,7 +12,7 @@ from index import dates
 from index.documents import Document, Facts, Failure
 from index.errors import InvalidRequest
 from index.readers import markup, text
-from index.readers.encoding import decode, repair
+from index.readers.encoding import damage, decode, repair
 from index.readers.headings import day_heading, heading
 from index.readers.whole import contents
 from index.records import Entry
@@ -36,7 +36,12 @@ def is_markdown(head: str) -> bool:
 
 def read(document: Document) -> Iterator[Entry | Failure]:
     """The entries of a Markdown live blog."""
-    content = repair(decode(contents(document.path))).replace("\r\n", "\n").replace("\r", "\n")
+    data = contents(document.path)
+    content = decode(data)
+    lost = damage(data, content)
+    if lost:
+        yield Failure(document.source, lost)
+    content = repair(content).replace("\r\n", "\n").replace("\r", "\n")
     front = _FRONT.match(content)
     if front:
         facts, wrong = _front_matter(front[1], document.facts)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from index.documents import Document, Failure
 from index.errors import UnreadableDocument
 from index.readers import columns
-from index.readers.encoding import decode
+from index.readers.encoding import damage, decode
 from index.readers.whole import LARGEST, contents
 from index.records import Entry
 
@@ -43,7 +43,11 @@ def _separator(head: str) -> str:
 
 def read(document: Document) -> Iterator[Entry | Failure]:
     """The entries of a table; a row that gives none comes as a `Failure` with its number."""
-    text = decode(contents(document.path)).lstrip()
+    data = contents(document.path)
+    text = decode(data).lstrip()
+    lost = damage(data, text)
+    if lost:
+        yield Failure(document.source, lost)
     if not is_table(text[:65536]):
         known = ", ".join(sorted({*columns.TEXT, *columns.HTML}))
         raise UnreadableDocument(f"is a table without a column for the text: name it in the first row, as one of {known}")

@@ -11,7 +11,7 @@ from index.documents import Document, Failure
 from index.errors import InvalidRequest, UnreadableDocument
 from index.readers import blocks as timed
 from index.readers.blocks import Anchor, Block, Section
-from index.readers.encoding import decode, repair
+from index.readers.encoding import damage, decode, repair
 from index.readers.headings import day_heading, heading, is_furniture, stamp
 from index.readers.whole import contents
 from index.records import Entry
@@ -19,7 +19,12 @@ from index.records import Entry
 
 def read(document: Document) -> Iterator[Entry | Failure]:
     """The entries of a text live blog. Raises `UnreadableDocument` for what is no text or holds nothing but furniture."""
-    yield from from_lines(document, repair(decode(contents(document.path))).splitlines())
+    data = contents(document.path)
+    content = decode(data)
+    lost = damage(data, content)
+    if lost:
+        yield Failure(document.source, lost)
+    yield from from_lines(document, repair(content).splitlines())
 
 
 def from_lines(document: Document, lines: Iterable[str]) -> Iterator[Entry | Failure]:
