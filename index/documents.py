@@ -59,8 +59,9 @@ def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
     """Every document below `paths`, in a stable order; what is wrong with a path comes as a `Failure` in its place.
 
     A folder stands for all files below it, but for hidden ones, manifests and parts of saved pages; one that has a
-    `manifest.toml` is described by it, and left out when that is wrong. `given` holds for what no manifest says. The public name of a file is its path
-    from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
+    `manifest.toml` is described by it, and left out when that is wrong. `given` holds for what no manifest says. The public
+    name of a file is its path from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give
+    "seeds/a.txt".
     """
     for path in paths:
         try:
