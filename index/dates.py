@@ -156,13 +156,13 @@ _WEEKDAYS = {
     name: number
     for number, names in enumerate(
         (
-            "lundi monday mon",
-            "mardi tuesday tues tue",
-            "mercredi wednesday wed",
-            "jeudi thursday thurs thu",
-            "vendredi friday fri",
-            "samedi saturday sat",
-            "dimanche sunday sun",
+            "lundi monday lun mon",
+            "mardi tuesday mar tues tue",
+            "mercredi wednesday mer wed",
+            "jeudi thursday jeu thurs thu",
+            "vendredi friday ven fri",
+            "samedi saturday sam sat",
+            "dimanche sunday dim sun",
         )
     )
     for name in names.split()

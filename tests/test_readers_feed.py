@@ -87,6 +87,13 @@ def test_an_item_without_text_or_with_a_day_that_there_is_not_is_named(feed: Fee
     assert len(rows(found)) == 2
 
 
+def test_a_time_in_a_spelling_that_only_feeds_use_is_read(feed: Feed) -> None:
+    item = (
+        "<item><guid>x</guid><title>T</title><description>t</description><pubDate>Tue May 23 09:58:00 GMT 2023</pubDate></item>"
+    )
+    assert [one[3] for one in rows(feed(rss(item)))] == ["2023-05-23T11:58:00+02:00"]
+
+
 def test_the_same_item_twice_counts_once_and_another_under_its_id_is_named(feed: Feed) -> None:
     other = "<item><guid>b-2</guid><title>Autre</title><description>Autre.</description></item>"
     found = feed(rss(ITEMS + ITEMS + other))

@@ -363,10 +363,17 @@ def test_json_ld_is_read_as_pages_write_it(page: Page, written: str) -> None:
 def test_a_page_that_breaks_off_gives_what_there_is_and_says_so(page: Page) -> None:
     whole = document(f"<article><h1>Le titre</h1>{ARTICLE}</article>")
     found = page(whole[: whole.index("numéro 3")])
-    assert found[0] == Failure("page", "ends before its </html>: what there was is read; save the page again for the rest")
+    assert found[0] == Failure("page", "ends before its </body>: what there was is read; save the page again for the rest")
     [entry] = [one for one in found if isinstance(one, Entry)]
     assert entry.text.startswith(PARAGRAPH.strip())
     assert "numéro 2." in entry.text
+
+
+def test_a_page_that_leaves_out_what_may_be_left_out_is_whole(page: Page) -> None:
+    [entry] = entries(
+        page(f"<!doctype html><html lang=fr><title>Le titre</title><article><h1>Le titre</h1>{ARTICLE}</article>")
+    )
+    assert entry.title == "Le titre"
 
 
 def test_a_date_that_there_is_not_is_named_and_the_entry_kept(page: Page) -> None:

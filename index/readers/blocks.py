@@ -189,16 +189,15 @@ def _keys(blocks: Sequence[Block], days: Sequence[date | None], names: Sequence[
     used: Counter[str] = Counter()
     for at in order:
         block = blocks[at]
-        mark = hashlib.blake2b((block.title or "\n".join(block.lines)).encode("utf-8", "replace"), digest_size=4).hexdigest()
         if block.key:
             key = block.key
         elif block.clock is not None:
             key = f"{names[at]}T{block.clock:%H:%M}"
         else:
-            key = f"{names[at] if days[at] else 'untimed'}~{mark}"
+            key = f"{names[at] if days[at] else 'untimed'}~{mark(block.title or ' '.join(block.lines))}"
         used[key] += 1
         if used[key] > 1:
-            key = f"{key}~{_mark_of_title(block)}"
+            key = f"{key}~{mark(block.title)}"
             used[key] += 1
             if used[key] > 1:
                 key = f"{key}~{used[key]}"
@@ -206,5 +205,10 @@ def _keys(blocks: Sequence[Block], days: Sequence[date | None], names: Sequence[
     return keys
 
 
-def _mark_of_title(block: Block) -> str:
-    return hashlib.blake2b(block.title.encode("utf-8", "replace"), digest_size=4).hexdigest()
+def mark(text: str, size: int = 4) -> str:
+    """A few letters that stand for a text in a key: the same at every reading.
+
+    >>> mark("Titre")
+    '21a5dc87'
+    """
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=size).hexdigest()

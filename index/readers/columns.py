@@ -15,7 +15,6 @@
 Names are compared without regard to case. Other columns are left alone.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, tzinfo
 from typing import Any
@@ -25,6 +24,7 @@ from index.documents import Document, Failure
 from index.errors import FilrougeError, UnreadableDocument
 from index.language import entry_language
 from index.readers import markup
+from index.readers.blocks import mark
 from index.readers.encoding import repair
 from index.readers.headings import heading
 from index.records import Dated, Entry, Precision, published_text
@@ -90,7 +90,7 @@ def entry(document: Document, row: Mapping[str, Any]) -> Entry:
     lang = _first(fields, LANG).replace("_", "-").partition("-")[0].lower()
     return Entry(
         source=document.source,
-        key=key or f"{when}~{_mark(title or text)}",
+        key=key or f"{when}~{mark(title or text, 6)}",
         title=title,
         text=text,
         lang=lang if 1 < len(lang) <= _CODE else document.facts.lang or entry_language(f"{title}\n{text}"),
@@ -115,10 +115,6 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 def _line(written: str) -> str:
     return repair(" ".join(markup.fragment_lines(written)))
-
-
-def _mark(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | None, Precision | None, time | None, Dated | None]:

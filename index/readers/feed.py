@@ -1,12 +1,15 @@
 """RSS and Atom feeds."""
 
+import calendar
 import io
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any
 
+from index import dates
 from index.documents import Document, Failure
-from index.errors import UnreadableDocument
+from index.errors import InvalidRequest, UnreadableDocument
 from index.readers import columns
 from index.readers.whole import contents
 from index.records import Entry
@@ -56,7 +59,26 @@ def _row(number: int, item: Mapping[str, Any], language: str) -> tuple[str, Mapp
         "id": item.get("id") or item.get("link"),
         "title": item.get("title"),
         "body": body,
-        "published": item.get("published") or item.get("updated"),
+        "published": _moment(item),
         "lang": item.get("language") or language,
         "url": item.get("link"),
     }
+
+
+def _moment(item: Mapping[str, Any]) -> Any:
+    """When an item was published, as it says; in feedparser's reading where ours makes nothing of how it is written.
+
+    A day that there is not is left to be named: feedparser takes the 31st of February for the 3rd of March.
+    """
+    name = "published" if item.get("published") else "updated"
+    written, parsed = item.get(name), item.get(f"{name}_parsed")
+    if written and parsed:
+        try:
+            dates.written_day(written)
+        except InvalidRequest:
+            return written
+        try:
+            dates.reading(written, UTC)
+        except InvalidRequest:
+            return calendar.timegm(parsed)
+    return written

@@ -24,7 +24,8 @@ from index.readers.whole import contents
 from index.records import Entry, Precision
 
 _CALLED_LIVE = re.compile(r"\b(?:live|en\s+direct|direct|minute\s+par\s+minute|as\s+it\s+happened)\b", re.IGNORECASE)
-_CLOSED = re.compile(r"</(?:html|body)\s*>\s*$", re.IGNORECASE)
+_OPENED = re.compile(r"<body\b", re.IGNORECASE)
+_CLOSED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 _SHARE = 0.5
 """Share of the words of repeated elements that must be text of the page, for them to be its entries."""
 _LEAD = 20
@@ -51,8 +52,9 @@ def from_text(document: Document, page: str) -> Iterator[Entry | Failure]:
     within = dates.zone(facts.tz)
     for reason in stated.broken:
         yield Failure(document.source, reason)
-    if not _CLOSED.search(page[-2000:].split("<!--")[0]) and "<html" in page[:4000].lower() and "</html" not in page.lower():
-        yield Failure(document.source, "ends before its </html>: what there was is read; save the page again for the rest")
+    # Whoever writes the one writes the other; pages that leave both out are whole too.
+    if _OPENED.search(page) and not _CLOSED.search(page):
+        yield Failure(document.source, "ends before its </body>: what there was is read; save the page again for the rest")
     published, precision, wrong = _moment(stated.published, within)
     modified, _, _ = _moment(stated.modified, within)
     if wrong:

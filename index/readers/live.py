@@ -4,7 +4,6 @@ A shape says where a publisher's entries are and what is in them. A page of no k
 class that repeat, each with a time of its own.
 """
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from index import dates
 from index.errors import InvalidRequest
 from index.readers import markup
-from index.readers.blocks import Block
+from index.readers.blocks import Block, mark
 from index.readers.headings import heading, is_furniture
 
 
@@ -137,7 +136,7 @@ def _block(node: Any, shape: Shape, within: tzinfo) -> Block | None:
     block.title = " ".join(markup.text(title) for title in titles)
     if minute:
         block.title = minute.group().replace(" ", "")
-        block.key = block.key or f"{block.title.strip(_PRIMES)}min~{_mark(markup.text(node))}"
+        block.key = block.key or f"{block.title.strip(_PRIMES)}min~{mark(markup.text(node))}"
     # The element of the time, and with it what else stands in its line: "21 mins ago".
     # A text found by XPath knows its element.
     holders: list[Any] = [getattr(clock, "getparent", lambda: None)() if isinstance(clock, str) else clock for clock in clocks]
@@ -157,10 +156,6 @@ def _without_minute(lines: list[str], minute: str) -> list[str]:
     text = "\n".join(lines)
     text = text.removeprefix(minute) if text.startswith(minute) else text.removesuffix(minute)
     return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _mark(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 def _nodes(node: Any, path: str) -> list[Any]:

@@ -71,7 +71,7 @@ def kind(begin: bytes, name: str) -> Kind:
     if begin.startswith(b"WARC/"):
         return "warc"
     plain = begin.removeprefix(codecs.BOM_UTF8).lstrip()
-    name = name.lower().removesuffix(".gz")
+    name = name.lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
     if not plain:
         return "empty"
     if _is_json_lines(plain, name):
