@@ -276,7 +276,7 @@ def reading(value: object, within: tzinfo) -> tuple[datetime, Precision]:
     if len(text) > 10 and text[:3].isalpha() and "," in text[:12]:
         try:
             found = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         else:
             return _reached(found if found.tzinfo else found.replace(tzinfo=within), text), "second"

@@ -266,6 +266,8 @@ def test_a_moment_is_read_as_feeds_tables_and_pages_write_it(text: object, expec
         (True, "'True' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
         ("0001-01-01", "'0001-01-01' is out of reach: years 2 to 9998"),
         ("Fri, 31 Feb 2023 09:58:00 GMT", None),
+        ("Tue, 23 May 99999999999 09:58:00 GMT", None),
+        ("Tue, 23 May 2023 09:58:00 +99999999999999", None),
     ],
 )
 def test_what_is_no_moment_is_named(text: object, reason: str | None) -> None:

@@ -74,7 +74,19 @@ def test_a_web_archive_that_breaks_off_gives_what_stands_before_and_says_so(writ
     whole = warc(A, B, compressed=True)
     entries, failures = unpacked(write("w.warc.gz", whole[:-40]))
     assert "w/https://example.org/a" in entries
-    assert failures == [Failure("w", "breaks off at record 3: what is missing there is not read")]
+    assert failures == [Failure("w", "is broken, at record 3 or before it: pages may be missing")]
+
+
+@pytest.mark.parametrize(
+    "damage", [(b"WARC-Target-URI: https://example.org/b", b"X: y"), (b"Content-Length: 16", b"Content-Length: 12")]
+)
+def test_a_damaged_record_is_said_and_nothing_is_printed(
+    write: Write, damage: tuple[bytes, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries, failures = unpacked(write("w.warc", warc(A, B).replace(*damage)))
+    assert "w/https://example.org/a" in entries
+    assert [failure.reason.partition(",")[0] for failure in failures] == ["is broken"]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_web_archive_without_a_page_is_refused(write: Write) -> None:

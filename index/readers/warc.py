@@ -3,6 +3,7 @@
 Of several captures of one address the latest is read: the others are earlier states of the same page.
 """
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def records(document: Document) -> Iterator[Document | Failure]:
         raise UnreadableDocument("is a web archive without a page")
     for number, record in _responses(document.path):
         if record is None:
-            yield Failure(document.source, f"breaks off at record {number}: what is missing there is not read")
+            yield Failure(document.source, f"is broken, at record {number} or before it: pages may be missing")
         elif number in wanted:
             yield from _document(document, record)
 
@@ -53,21 +54,25 @@ def _document(document: Document, record: Any) -> Iterator[Document | Failure]:
 
 
 def _responses(path: Path) -> Iterator[tuple[int, Any]]:
-    """The captured pages, by their number in the archive; None where it breaks off."""
+    """The captured pages, by their number in the archive; None where the archive is broken."""
     from warcio.archiveiterator import ArchiveIterator
-    from warcio.exceptions import ArchiveLoadFailed
 
     number, record = 0, None
     with path.open("rb") as file:
+        records = ArchiveIterator(file)
+        # What it would print of a damaged record, we say ourselves.
+        records.INC_RECORD = ""
+        logging.getLogger("warcio").setLevel(logging.CRITICAL)
         try:
-            for number, record in enumerate(ArchiveIterator(file), start=1):
+            for number, record in enumerate(records, start=1):
                 if record.rec_type in ("response", "resource") and _is_page(record):
                     yield number, record
-        except (ArchiveLoadFailed, OSError, EOFError, ValueError):
-            yield number, None
+        except Exception:
+            # A damaged record makes it fail in many ways; what stands before it was given.
+            yield number + 1, None
         else:
             # It simply ends where a file was cut: with bytes of the last record left to read.
-            if record is not None and getattr(record.raw_stream, "limit", 0) > 0:
+            if records.err_count or (record is not None and getattr(record.raw_stream, "limit", 0) > 0):
                 yield number, None
 
 
