@@ -3,6 +3,7 @@
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from index.search import Results
 
 _SHOWN_FAILURES = 20
+_SHOWN_REASONS = 10
 _NARROWEST = 20
 """Columns: text is not folded to less, whatever the terminal says."""
 _CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) != "\t"}
@@ -85,6 +87,10 @@ def report(found: "Report", file: TextIO | None = None) -> None:
         )
     )
     console.print(table)
+    places = {"entry": "the entries", "document": "their documents", "manifest": "manifests or --date", "unknown": "nowhere"}
+    told = [f"{places[name]} ({found.dated[name]})" for name in places if found.dated.get(name)]
+    if told:
+        console.print(f"days known from {', '.join(told)}", highlight=False, soft_wrap=True)
 
 
 def failures(found: "Report") -> None:
@@ -92,7 +98,11 @@ def failures(found: "Report") -> None:
     for failure in found.failures[:_SHOWN_FAILURES]:
         print(f"filrouge: {failure.source}: {failure.reason}".translate(_CONTROLS), file=sys.stderr)
     if len(found.failures) > _SHOWN_FAILURES:
-        print(f"filrouge: … and {len(found.failures) - _SHOWN_FAILURES} more; --json names them all", file=sys.stderr)
+        more = found.failures[_SHOWN_FAILURES:]
+        print(f"filrouge: … and {len(more)} more; --json names them all", file=sys.stderr)
+        reasons = Counter(failure.reason.partition(":")[0] for failure in more)
+        for reason, count in reasons.most_common(_SHOWN_REASONS):
+            print(f"filrouge:   {count} × {reason}".translate(_CONTROLS), file=sys.stderr)
 
 
 def results(found: "Results") -> None:

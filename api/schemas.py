@@ -227,6 +227,10 @@ class ReportOut(BaseModel):
     embedded: Annotated[int, Field(description="Passages whose vector had to be computed.")]
     failures: list[FailureOut]
     generation: int
+    dated: Annotated[
+        dict[str, int],
+        Field(description="Entries by where their day comes from: `entry`, `document`, `manifest` (or --date), `unknown`."),
+    ]
 
 
 def hit_out(hit: Hit) -> HitOut:

@@ -14,6 +14,10 @@ from index.errors import FilrougeError, InvalidManifest, InvalidRequest, Unreada
 MANIFEST = "manifest.toml"
 
 
+Described = dict[str, dict[str, Any]]
+"""What a manifest says, by file name."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of a document and does not stand in it; None is unknown."""
@@ -34,6 +38,13 @@ class Document:
     path: Path
     source: str
     facts: Facts
+    within: str = ""
+    """The archive that it lies in and its place there, where `path` is a copy that will not stay."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is read from, the same at every reading."""
+        return self.within or str(self.path.resolve())
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,10 @@ class Failure:
 def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:
     """Every document below `paths`, in a stable order; what is wrong with a path comes as a `Failure` in its place.
 
-    A folder stands for all files below it, hidden ones and manifests apart; a folder that has a `manifest.toml` is described
-    by it, and left out when that is wrong. `given` holds for what no manifest says. The public name of a file is its path
-    from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give "seeds/a.txt".
+    A folder stands for all files below it, but for hidden ones, manifests and parts of saved pages; one that has a
+    `manifest.toml` is described by it, and left out when that is wrong. `given` holds for what no manifest says. The public
+    name of a file is its path from the folder above what was named, so that `seeds/` and `seeds/a.txt` both give
+    "seeds/a.txt".
     """
     for path in paths:
         try:
@@ -77,6 +89,10 @@ def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
     for name_of_folder, folders, files in os.walk(root, onerror=closed.append):
         folder = Path(name_of_folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if os.path.islink(folder / name):
+                # It may lead back to where we are.
+                yield Failure(_shown(folder / name), "is a link to a folder, and is not followed: name that folder itself")
         try:
             manifest = _manifest(folder)
         except InvalidManifest as error:
@@ -85,7 +101,7 @@ def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
         for name in sorted(set(manifest) - set(files)):
             yield Failure(_source(folder / name, root), f"{MANIFEST} names it, and it is not there")
         for name in sorted(files):
-            if not name.startswith(".") and name != MANIFEST:
+            if not left_out(name):
                 try:
                     yield _document(folder / name, root, manifest, given)
                 except UnreadableDocument as error:
@@ -94,24 +110,46 @@ def _in_folder(root: Path, given: Facts) -> Iterator[Document | Failure]:
         yield Failure(_shown(refused.filename), f"cannot be read: {refused.strerror}")
 
 
+_PARTS = frozenset(
+    """js mjs cjs css map woff woff2 ttf otf eot ico svg png jpg jpeg gif webp avif bmp mp3 mp4 m4a m4v webm ogg wav
+    mov""".split()
+)
+"""Ends of names of what belongs to saved pages and is no document: scripts, styles, fonts, pictures, sound, film."""
+
+
+def left_out(name: str) -> bool:
+    """Whether a file found in a folder or an archive is passed over: hidden, a manifest, or a part of a saved page.
+
+    >>> [left_out(name) for name in ("page.html", ".DS_Store", "manifest.toml", "page_files/style.css")]
+    [False, True, True, True]
+    """
+    name = name.rpartition("/")[2]
+    return name.startswith(".") or name == MANIFEST or name.rpartition(".")[2].lower() in _PARTS
+
+
 def _shown(path: object) -> str:
     """A path as text that can be printed and stored: a name need not be text at all."""
     return str(path).encode("utf-8", "replace").decode()
 
 
-def _document(path: Path, root: Path, manifest: dict[str, dict[str, Any]], given: Facts) -> Document:
+def _document(path: Path, root: Path, manifest: Described, given: Facts) -> Document:
     # A pipe would be waited for without end, and a link may lead nowhere.
     if not os.path.isfile(path):
         raise UnreadableDocument("is not a file, or a link to a file that is not there")
     if _shown(path) != str(path):
         raise UnreadableDocument("has a name that is not UTF-8: rename it")
-    known = dict(manifest.get(path.name, {}))
-    source = known.pop("source", None) or _source(path, root)
-    known["day"] = known.pop("date", given.day)
-    facts = replace(given, **known)
+    return describe(Document(path, _source(path, root), given), path.name, manifest)
+
+
+def describe(document: Document, name: str, manifest: Described) -> Document:
+    """The document with what the manifest of its folder says of the file `name`."""
+    known = dict(manifest.get(name, {}))
+    source = known.pop("source", None) or document.source
+    known["day"] = known.pop("date", document.facts.day)
+    facts = replace(document.facts, **known)
     if facts.day is not None and not in_reach(facts.day):
         raise UnreadableDocument(f"the date {facts.day} is out of reach: years 2 to 9998")
-    return Document(path, source, facts)
+    return replace(document, source=source, facts=facts)
 
 
 def _source(path: Path, root: Path) -> str:
@@ -126,21 +164,25 @@ def _source(path: Path, root: Path) -> str:
 _KEYS: dict[str, type] = {"file": str, "source": str, "title": str, "lang": str, "tz": str, "date": date, "url": str}
 
 
-def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the folder's manifest says, by file name; empty when it has none."""
+def _manifest(folder: Path) -> Described:
+    """What the folder's manifest says; empty when it has none."""
     path = folder / MANIFEST
     try:
-        if not path.is_file():
-            return {}
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
+        return described(path.read_bytes()) if path.is_file() else {}
     except OSError as error:
         raise InvalidManifest(f"{MANIFEST} cannot be read: {error.strerror or error}") from error
+
+
+def described(manifest: bytes) -> Described:
+    """What a manifest says. Raises `InvalidManifest`."""
+    try:
+        content = tomllib.loads(manifest.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
     unknown = set(content) - {"document"}
     if unknown:
         raise InvalidManifest(f"{MANIFEST} has the unknown key '{min(unknown)}'; it holds [[document]] tables only")
-    found: dict[str, dict[str, Any]] = {}
+    found: Described = {}
     documents = content.get("document", [])
     if not isinstance(documents, list) or not all(isinstance(table, dict) for table in documents):
         raise InvalidManifest(f"{MANIFEST}: write each document as [[document]]")

@@ -35,6 +35,8 @@ class Report:
     """Passages whose vector was computed; the others had one."""
     failures: list[Failure] = field(default_factory=list)
     generation: int = 0
+    dated: dict[str, int] = field(default_factory=dict, compare=False)
+    """Entries by where their day comes from: "entry", "document", "manifest", or "unknown"."""
 
 
 Progress = Callable[[Report], None]
@@ -57,12 +59,13 @@ def ingest(
         run = _Run(store, encoder, progress or (lambda report: None))
         try:
             with store:
-                for document in find(paths, given or Facts()):
-                    if isinstance(document, Failure):
-                        run.report.documents += 1
-                        run.report.failures.append(document)
-                    else:
-                        run.read(document)
+                for found in find(paths, given or Facts()):
+                    for document in [found] if isinstance(found, Failure) else readers.expand(found):
+                        if isinstance(document, Failure):
+                            run.report.documents += 1
+                            run.report.failures.append(document)
+                        else:
+                            run.read(document)
                 run.commit()
         finally:
             if new and run.report.generation == 0:
@@ -127,7 +130,7 @@ class _Run:
         complete = True
         seen: set[str] = set()
         try:
-            if self._origins.get(document.source) == str(document.path.resolve()):
+            if self._origins.get(document.source) == document.origin:
                 return  # named twice
             self.report.documents += 1
             origin = self._origin(document)
@@ -155,7 +158,7 @@ class _Run:
         Two files under one name are refused, since each would take the other's entries for withdrawn; a file that has moved
         is not one of them.
         """
-        path = str(document.path.resolve())
+        path = document.origin
         other = self._origins.get(document.source) or self._store.origin(document.source)
         if other is not None and other != path and Path(other).exists():
             raise UnreadableDocument(
@@ -167,6 +170,7 @@ class _Run:
     def _compare(self, origin: Origin, entries: Sequence[Entry]) -> None:
         known = self._store.current(origin.source, [entry.key for entry in entries])
         for entry in entries:
+            self.report.dated[entry.dated or "unknown"] = self.report.dated.get(entry.dated or "unknown", 0) + 1
             before = known.get(entry.key)
             if before == entry.content_hash:
                 self.report.unchanged += 1

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Precision = Literal["second", "minute", "day"]
 """How exactly an entry's time is known."""
 
+Dated = Literal["entry", "document", "manifest"]
+"""Where an entry's day comes from: its own words or markup, its document's, or what was said of the document."""
+
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
@@ -41,6 +44,8 @@ class Entry:
     precision: Precision | None = None
     clock: time | None = None
     url: str | None = None
+    dated: Dated | None = field(default=None, compare=False, repr=False)
+    """Known while the entry is read, and no part of it."""
 
     @property
     def id(self) -> str:

@@ -444,9 +444,10 @@ class Store:
         last = 0
         while True:
             with self._reading() as db:
+                # CROSS JOIN keeps SQLite from going through all passages for each vector: it does not know how many there are.
                 rows = db.execute(
                     f"""SELECT p.id, v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
-                        JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
+                        CROSS JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
                     {"after": after, "upto": upto, "last": last, "model": card.fingerprint},
                 ).fetchall()

@@ -80,6 +80,7 @@ def test_index_says_what_it_did_as_json(capsys: pytest.CaptureFixture[str], seed
         "embedded": 11,
         "failures": [],
         "generation": 1,
+        "dated": {"manifest": 6},
     }
     out, err = told(capsys, 0, "index", seeds, "--json")
     assert (json.loads(out), err) == (report, "")
@@ -124,8 +125,8 @@ def test_index_goes_on_past_a_bad_document_and_names_it(
         ("nowhere.txt", None, "no such file or folder"),
         ("empty.txt", b"", "is empty"),
         ("blank.txt", b" \n\t\n", "is empty"),
-        ("a.png", b"\x89PNG\r\n\0\rIHDR", "is not text: it holds NUL bytes; text live blogs and JSON Lines can be read"),
-        ("latin.txt", b"d\xe9j\xe0 vu", "is not UTF-8: byte 0xE9 at 1; convert it, as with iconv -f cp1252 -t utf-8"),
+        ("a.png", b"\x89PNG\r\n\0\rIHDR", "is a picture"),
+        ("page.pdf", b"%PDF-1.7", "is a PDF: save its text, as with pdftotext"),
         ("odd.jsonl", b'{"text": "x"}\n', "has no '_id'"),
     ],
 )  # fmt: skip
@@ -160,6 +161,7 @@ def test_many_failures_are_told_in_few_lines_and_all_in_json(
     assert err.splitlines() == [
         *(f"filrouge: docs/{number:02}.txt: is empty" for number in range(20)),
         "filrouge: … and 5 more; --json names them all",
+        "filrouge:   5 × is empty",
     ]
 
 

@@ -217,3 +217,82 @@ def test_days_are_moved_over_the_ends_of_months() -> None:
 def test_the_first_and_last_years_of_the_calendar_are_out_of_reach() -> None:
     reached = [dates.in_reach(day) for day in (date.min, date(2, 1, 1), date(2023, 5, 23), date(9998, 12, 31), date.max)]
     assert reached == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2023-05-23", ("2023-05-23T00:00:00+02:00", "day")),
+        ("23/05/2023", ("2023-05-23T00:00:00+02:00", "day")),
+        ("05/23/2023", ("2023-05-23T00:00:00+02:00", "day")),
+        ("Mardi 23 mai 2023", ("2023-05-23T00:00:00+02:00", "day")),
+        ("1er janvier 2023", ("2023-01-01T00:00:00+01:00", "day")),
+        ("May 23rd, 2023", ("2023-05-23T00:00:00+02:00", "day")),
+        ("mar. 23 mai 2023", ("2023-05-23T00:00:00+02:00", "day")),
+        ("Mar 23, 2023", ("2023-03-23T00:00:00+01:00", "day")),
+        ("Mar, 23 mai 2023 11:58:00 +0200", ("2023-05-23T11:58:00+02:00", "second")),
+        ("23 mai 2023 à 11h58", ("2023-05-23T11:58:00+02:00", "minute")),
+        ("23/05/2023 11:58", ("2023-05-23T11:58:00+02:00", "minute")),
+        ("2023-05-23T11:58", ("2023-05-23T11:58:00+02:00", "minute")),
+        ("2023-05-23 11:58:30 +02:00", ("2023-05-23T11:58:30+02:00", "second")),
+        ("2023-05-23T11:58:30.25Z", ("2023-05-23T11:58:30+00:00", "second")),
+        ("2023-05-23T11:58:30-0400", ("2023-05-23T11:58:30-04:00", "second")),
+        ("23 May 2023 11:58 BST", ("2023-05-23T11:58:00+01:00", "minute")),
+        ("Tue, 23 May 2023 09:58:00 GMT", ("2023-05-23T09:58:00+00:00", "second")),
+        ("Tue, 23 May 2023 11:58:00 +0200", ("2023-05-23T11:58:00+02:00", "second")),
+        ("1684835880", ("2023-05-23T11:58:00+02:00", "second")),
+        (1684835880000, ("2023-05-23T11:58:00+02:00", "second")),
+        (1684835880.5, ("2023-05-23T11:58:00.500000+02:00", "second")),
+    ],
+)
+def test_a_moment_is_read_as_feeds_tables_and_pages_write_it(text: object, expected: tuple[str, str]) -> None:
+    found, precision = dates.reading(text, PARIS)
+    assert (found.isoformat(), precision) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("31/02/2023", "there is no day '31/02/2023': correct it in the document"),
+        ("31 février 2023", "there is no day '31 février 2023': correct it in the document"),
+        ("2023-02-31T11:58", "there is no day '2023-02-31': correct it in the document"),
+        ("Mercredi 23 mai 2023", "'Mercredi 23 mai 2023' names a weekday that 2023-05-23 was not: correct it in the document"),
+        ("23 mai 2023 25h61", "there is no time of day '25h61': correct it in the document"),
+        ("2023-05-23T25:61:00", "there is no time of day 'T25:61:00': correct it in the document"),
+        ("hier", "'hier' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("23 mai", "'23 mai' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("2023-05-23 vers midi", "'2023-05-23 vers midi' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("", "'' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        (True, "'True' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("0001-01-01", "'0001-01-01' is out of reach: years 2 to 9998"),
+        ("Fri, 31 Feb 2023 09:58:00 GMT", None),
+        ("Tue, 23 May 99999999999 09:58:00 GMT", None),
+        ("Tue, 23 May 2023 09:58:00 +99999999999999", None),
+    ],
+)
+def test_what_is_no_moment_is_named(text: object, reason: str | None) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        dates.reading(text, PARIS)
+    assert reason is None or str(caught.value) == reason
+
+
+@given(st.text(max_size=40) | st.from_regex(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}.{0,12}", fullmatch=True) | st.integers())
+def test_anything_is_a_moment_or_named_and_never_a_crash(text: object) -> None:
+    try:
+        found, precision = dates.reading(text, PARIS)
+    except InvalidRequest:
+        return
+    assert found.utcoffset() is not None
+    assert precision in ("second", "minute", "day")
+
+
+@given(st.dates(date(2, 1, 1), date(9998, 12, 31)))
+def test_a_day_written_in_any_usual_way_is_read_back(day: date) -> None:
+    months = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
+    weekdays = "lundi mardi mercredi jeudi vendredi samedi dimanche".split()
+    french = f"{weekdays[day.weekday()]} {day.day} {months[day.month - 1]} {day.year:04}"
+    english = f"{day:%A}, {day:%B} {day.day}, {day.year:04}"
+    for written in (french, french.upper(), english, day.isoformat(), f"{day.day}/{day.month}/{day.year:04}"):
+        found = dates.written_day(written)
+        assert found is not None
+        assert (found.resolve(), found.end) == (day, len(written))

@@ -286,3 +286,13 @@ def test_a_date_at_the_end_of_the_calendar_is_refused(write: Write, tmp_path: Pa
     path = write("f/a.txt", "x")
     write("f/manifest.toml", f'[[document]]\nfile = "a.txt"\ndate = {day}')
     assert failures(tmp_path / "f") == [Failure(str(path), f"the date {day} is out of reach: years 2 to 9998")]
+
+
+def test_parts_of_saved_pages_are_passed_over_in_a_folder_and_read_when_named(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    for name in ("page.html", "page_files/a.js", "page_files/style.CSS", "page_files/photo.jpg", "page_files/frame.html"):
+        write(f"docs/{name}", "x")
+    found = [one.source for one in find([tmp_path / "docs"], Facts())]
+    assert found == ["docs/page.html", "docs/page_files/frame.html"]
+    assert [one.source for one in find([tmp_path / "docs/page_files/a.js"], Facts())] == ["page_files/a.js"]

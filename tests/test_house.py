@@ -28,8 +28,14 @@ ONLY_IN = {
     "transformers": {"embed/sentence.py"},
     "faiss": {"index/vectors.py"},
     "tantivy": {"index/lexical.py"},
+    "trafilatura": {"index/readers/article.py"},
+    "feedparser": {"index/readers/feed.py"},
+    "warcio": {"index/readers/warc.py"},
+    "markdown_it": {"index/readers/markdown.py"},
+    "charset_normalizer": {"index/readers/encoding.py"},
+    "ftfy": {"index/readers/encoding.py"},
 }
-HEAVY = ("openvino", "nncf", "torch", "sentence_transformers", "transformers")
+HEAVY = ("openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio")
 TOP_LEVEL = {
     "pyproject.toml", "index", "embed", "api", "tests", "seeds", "README.md",
     "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci", ".gitignore", ".git",

@@ -306,9 +306,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_indexed(write: Callable[..
     write("fil/a.txt", PAGE)
     write("fil/b.txt", b"\x00\x01binary")
     write("fil/c.txt", "")
-    write("fil/d.txt", "déjà".encode("latin-1"))
+    write("fil/d.pdf", b"%PDF-1.7")
     report = ingest([tmp_path / "fil", tmp_path / "missing"], folder, HashingEncoder(), DAY)
-    assert [failure.source for failure in report.failures] == ["fil/b.txt", "fil/c.txt", "fil/d.txt", f"{tmp_path}/missing"]
+    assert [failure.source for failure in report.failures] == ["fil/b.txt", "fil/c.txt", "fil/d.pdf", f"{tmp_path}/missing"]
     assert (report.documents, report.added, report.generation) == (5, 4, 1)
 
 

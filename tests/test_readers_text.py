@@ -1,7 +1,7 @@
 """Text live blogs."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from index.documents import Document, Facts, Failure, find
 from index.errors import UnreadableDocument
-from index.readers import read
-from index.records import Entry
+from index.readers import read, text
+from index.records import Entry, published_text
 
 Write = Callable[..., Path]
 PARIS = ZoneInfo("Europe/Paris")
@@ -150,6 +150,13 @@ def test_the_zone_of_the_page_gives_the_moment(page: Page) -> None:
         ("11h58", time(11, 58), ""),
         ("11h58 :", time(11, 58), ""),
         ("**11:58**", time(11, 58), ""),
+        ("11 h 58 - Titre", time(11, 58), "Titre"),
+        ("9h05 - Titre", time(9, 5), "Titre"),
+        ("[11:58] Titre", time(11, 58), "Titre"),
+        ("(11h58) Titre", time(11, 58), "Titre"),
+        ("[11:58]", time(11, 58), ""),
+        ("5pm – Title", time(17, 0), "Title"),
+        ("• 11h58 : Titre", time(11, 58), "Titre"),
     ],
 )
 def test_a_heading_in_any_usual_spelling_begins_an_entry(page: Page, heading: str, clock: time, title: str) -> None:
@@ -170,11 +177,6 @@ def test_a_heading_in_any_usual_spelling_begins_an_entry(page: Page, heading: st
 @pytest.mark.parametrize(
     "line",
     [
-        "25h61 : Titre",
-        "24h00 : Titre",
-        "11h60 : Titre",
-        "13:05 pm – Title",
-        "0:30 am – Title",
         "9h30 ce matin, le Kremlin a réagi.",
         "11h58 Titre sans séparateur",
         "À 11h58 : le Kremlin réagit",
@@ -377,14 +379,12 @@ def test_a_page_that_grows_at_the_top_keeps_every_key(
         (b"\xef\xbb\xbf \n", "is empty"),
         ("Commenter cet article\n\nPublicité\n".encode(), "holds no text besides page furniture"),
         ("\u00a0\u200a\n".encode(), "holds no text besides page furniture"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text: it holds NUL bytes; text live blogs and JSON Lines can be read"),
-        ("11h58 : Été".encode("utf-16"), "is not text: it holds NUL bytes; text live blogs and JSON Lines can be read"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a picture"),
+        (b"\0\1\2\3", "is not text: it holds NUL bytes"),
         (
-            "11h58 : Été".encode("cp1252"),
-            "is not UTF-8: byte 0xC9 at 8; convert it, as with iconv -f cp1252 -t utf-8",
+            b"\x81\x8d\x8f\x90\x9d\x01\x02\x03" * 50,
+            "is in no encoding that could be found out: convert it, as with iconv -f cp1252 -t utf-8",
         ),
-        (b"Texte. \xff", "is not UTF-8: byte 0xFF at 7; convert it, as with iconv -f cp1252 -t utf-8"),
-        (b"\xed\xa0\x80", "is not UTF-8: byte 0xED at 0; convert it, as with iconv -f cp1252 -t utf-8"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused_in_one_sentence(page: Page, content: bytes, reason: str) -> None:
@@ -422,3 +422,226 @@ def test_accents_quotes_emoji_and_decomposed_letters_stay_as_they_are(page: Page
 def test_a_line_made_to_be_slow_is_read_like_another(page: Page, line: str) -> None:
     # White space at the head of a line took the square of its length.
     assert heads(page(f"10h00 : T\n{line}")) == [("2023-05-23T10:00", "T", line.strip())]
+
+
+# Days
+
+
+def whens(entries: list[Entry | Failure]) -> list[tuple[str, str | None]]:
+    """Key and moment, or day."""
+    return [(entry.key, published_text(entry.published, entry.precision)) for entry in entries if isinstance(entry, Entry)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MARDI 23 MAI 2023",
+        "Mardi 23 mai 2023",
+        "**Mardi 23 mai 2023**",
+        "## 23 mai 2023",
+        "--- 23/05/2023 ---",
+        "2023-05-23",
+        "23.05.2023",
+        "Tuesday 23 May 2023",
+        "Tuesday, May 23rd, 2023",
+        "mardi 23\u00a0mai\u00a02023 :",
+    ],
+)
+def test_a_line_that_is_a_day_dates_the_headings_below_it(page: Page, line: str) -> None:
+    # Before what the manifest says.
+    found = page(f"{line}\n11h58 : B\nb\n11h50 : A\na\n", Facts("fr", "Europe/Paris", date(2020, 1, 1)))
+    assert whens(found) == [
+        ("2023-05-23T11:58", "2023-05-23T11:58:00+02:00"),
+        ("2023-05-23T11:50", "2023-05-23T11:50:00+02:00"),
+    ]
+
+
+def test_a_day_in_a_sentence_or_in_an_article_is_text(page: Page) -> None:
+    assert heads(page("11h58 : Titre\nMardi 23 mai 2023, le Kremlin a réagi.")) == [
+        ("2023-05-23T11:58", "Titre", "Mardi 23 mai 2023, le Kremlin a réagi.")
+    ]
+    assert heads(page("Un article.\nMARDI 23 MAI 2023\nFin.")) == [("lead", "", "Un article.\nMARDI 23 MAI 2023\nFin.")]
+
+
+def test_days_follow_their_headings_in_either_order(page: Page) -> None:
+    newest = "MARDI 23 MAI 2023\n00h10 : C\nc\nLUNDI 22 MAI 2023\n23h50 : B\nb\n09h00 : A\na\n"
+    assert [key for key, _ in whens(page(newest, Facts("fr")))] == [
+        "2023-05-23T00:10", "2023-05-22T23:50", "2023-05-22T09:00",
+    ]  # fmt: skip
+    oldest = "LUNDI 22 MAI 2023\n09h00 : A\na\n23h50 : B\nb\nMARDI 23 MAI 2023\n00h10 : C\nc\n"
+    assert [key for key, _ in whens(page(oldest, Facts("fr")))] == [
+        "2023-05-22T09:00", "2023-05-22T23:50", "2023-05-23T00:10",
+    ]  # fmt: skip
+
+
+def test_midnight_passes_below_the_last_day_heading(page: Page) -> None:
+    assert [key for key, _ in whens(page("LUNDI 22 MAI 2023\n23h50 : A\na\n00h10 : B\nb\n", Facts("fr")))] == [
+        "2023-05-22T23:50", "2023-05-23T00:10",
+    ]  # fmt: skip
+
+
+def test_a_day_without_its_year_takes_the_one_near_what_is_known(page: Page) -> None:
+    content = "MARDI 2 JANVIER\n11h58 : B\nb\nDIMANCHE 31 DÉCEMBRE\n11h50 : A\na\n"
+    assert whens(page(content, Facts("fr", "Europe/Paris", date(2024, 1, 2)))) == [
+        ("2024-01-02T11:58", "2024-01-02T11:58:00+01:00"),
+        ("2023-12-31T11:50", "2023-12-31T11:50:00+01:00"),
+    ]
+    # Nothing is known: the time of day is kept, and the days are told apart.
+    assert whens(page(content, Facts("fr"))) == [("--01-02T11:58", None), ("--12-31T11:50", None)]
+
+
+def test_a_heading_may_have_its_day_with_it(page: Page) -> None:
+    content = "Mardi 23 mai 2023 à 11h58 : B\nb\n22/05/2023 11:50 - A\na\n2023-05-22 11:40 | Z\nz"
+    assert [key for key, _ in whens(page(content, Facts("fr")))] == ["2023-05-23T11:58", "2023-05-22T11:50", "2023-05-22T11:40"]
+
+
+@pytest.mark.parametrize(
+    ("line", "days"),
+    [
+        ("Publié le 22 mai 2023 à 18h00", ["2023-05-23", "2023-05-22"]),
+        ("Published on Monday 22 May 2023", ["2023-05-23", "2023-05-22"]),
+        ("Mis à jour le 23/05/2023 à 00h12", ["2023-05-23", "2023-05-22"]),
+        ("Updated: 23 May 2023", ["2023-05-23", "2023-05-22"]),
+        ("Publié hier", ["day1", "day0"]),
+    ],
+)
+def test_the_lead_may_say_of_which_day_the_page_is(page: Page, line: str, days: list[str]) -> None:
+    # Published with its oldest entry, changed with its newest.
+    found = page(f"Chapeau.\n{line}\n00h10 : B\nb\n23h50 : A\na\n", Facts("fr"))
+    assert [key.partition("T")[0] for key, _ in whens(found)[1:]] == days
+
+
+def test_a_lead_that_names_no_day_is_named(page: Page) -> None:
+    found = page("Publié le 31 février 2023 à 11h\n11h58 : Titre\nTexte.", Facts("fr"))
+    assert found[0] == Failure("fil.txt", "there is no day '31 février 2023': correct it in the document")
+    assert [key for key, _ in whens(found)] == ["lead", "day0T11:58"]
+
+
+def test_a_heading_may_name_its_zone(page: Page) -> None:
+    [entry] = page("11:58 GMT – Title\nText.", Facts("en", "Europe/Paris", date(2023, 5, 23)))
+    assert isinstance(entry, Entry)
+    assert (entry.title, entry.published) == ("Title", datetime(2023, 5, 23, 11, 58, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("line", ["25h61 : Autre", "24h00 : Autre", "11h60 : Autre", "13:05 pm – Autre", "0:30 am – Autre"])
+def test_a_time_that_there_is_not_is_named_and_its_entry_is_kept_whole_with_its_day(page: Page, line: str) -> None:
+    found = page(f"11h58 : Titre\nTexte.\n{line}\nTexte à part.\n11h50 : Fin\nFin.")
+    [failure] = [one for one in found if isinstance(one, Failure)]
+    assert failure.source == "fil.txt, heading 'Autre'"
+    assert (
+        failure.reason
+        == f"there is no time of day '{line.partition(' : ')[0].partition(' – ')[0]}': correct it in the document"
+    )
+    entries = [one for one in found if isinstance(one, Entry)]
+    assert [(entry.title, entry.text) for entry in entries] == [
+        ("Titre", "Texte."),
+        ("Autre", "Texte à part."),
+        ("Fin", "Fin."),
+    ]
+    assert (entries[1].published, entries[1].precision, entries[1].clock) == (datetime(2023, 5, 23, tzinfo=PARIS), "day", None)
+
+
+def test_an_impossible_time_on_a_page_without_any_other_is_text(page: Page) -> None:
+    assert heads(page("Match.\n45:75 : un score\nFin.")) == [("lead", "", "Match.\n45:75 : un score\nFin.")]
+
+
+@pytest.mark.parametrize("line", ["31 FÉVRIER 2023", "Mercredi 23 mai 2023", "30/02/2023", "2023-13-01"])
+def test_a_day_that_there_is_not_is_named_and_leaves_the_day_unknown(page: Page, line: str) -> None:
+    found = page(f"{line}\n11h58 : Titre\nTexte.", Facts("fr"))
+    assert isinstance(found[0], Failure)
+    assert found[0].source == f"fil.txt, line '{line}'"
+    assert "correct it in the document" in found[0].reason
+    assert found[1:] == [Entry("fil.txt", "day0T11:58", "Titre", "Texte.", "fr", clock=time(11, 58))]
+
+
+# Encodings
+
+ACCENTED = "Le fil de l’été à Besançon\n11h58 : « Très préoccupé »\nL’œuvre coûte 3 € – dit-il.\nÀ bientôt, là-bas."
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "mac_roman"]
+)
+def test_a_page_is_read_in_whatever_encoding_it_is(page: Page, encoding: str) -> None:
+    assert heads(page(ACCENTED.encode(encoding))) == heads(page(ACCENTED))
+
+
+def test_mojibake_is_repaired_where_it_is_certain(page: Page) -> None:
+    assert heads(page(ACCENTED.encode().decode("cp1252").encode())) == heads(page(ACCENTED))
+
+
+def test_a_text_about_mojibake_stays_as_it_is(page: Page) -> None:
+    line = "Un « é » mal lu devient « Ã© »."
+    assert heads(page(f"11h58 : Titre\n{line}")) == [("2023-05-23T11:58", "Titre", line)]
+
+
+def test_a_page_cut_off_within_a_letter_is_utf_8_all_the_same(page: Page) -> None:
+    found = page("11h58 : Été\nDéjà l’été à Orléans é".encode()[:-1])
+    assert found[0] == Failure("fil.txt", "has bytes that are no letters, in 1 place: each became U+FFFD")
+    assert heads(found) == [("2023-05-23T11:58", "Été", "Déjà l’été à Orléans \ufffd")]
+    # One that was written so is its own.
+    assert heads(page("11h58 : Été\nDéjà \ufffd")) == [("2023-05-23T11:58", "Été", "Déjà \ufffd")]
+
+
+def test_a_single_line_of_a_hundred_megabytes_is_refused_with_the_reason(write: Write) -> None:
+    path = write("fil.txt", "")
+    with path.open("wb") as file:
+        file.truncate(100 * 1024**2)
+        file.write(b"texte " * 20_000)
+    with pytest.raises(UnreadableDocument) as caught:
+        list(text.read(Document(path, "fil.txt", FACTS)))
+    assert (
+        str(caught.value) == "has more than 64 MiB, and a document of its kind is read whole: split it, or make it JSON Lines"
+    )
+
+
+# There and back
+
+WORD = st.text(st.sampled_from("abcdéèàçœÉÀ«»’…,;!?(0123456789)🙂 "), min_size=1, max_size=30).map(lambda t: f"x{t}".strip())
+PARAGRAPHS = st.lists(WORD, min_size=1, max_size=3)
+STORY = st.tuples(st.integers(1, 300), WORD, PARAGRAPHS)
+SPELLINGS = ("{h}h{m:02} : {t}", "{h} h {m:02} - {t}", "{h:02}:{m:02} – {t}", "[{h:02}:{m:02}] {t}", "{h}h{m:02}\u00a0: {t}")
+
+
+@given(
+    stories=st.lists(STORY, min_size=1, max_size=12),
+    start=st.integers(0, 23 * 60),
+    spelling=st.sampled_from(SPELLINGS),
+    newest_first=st.booleans(),
+    headed=st.booleans(),
+    blank=st.booleans(),
+)
+def test_a_page_that_is_written_out_gives_its_entries_back(
+    stories: list[tuple[int, str, list[str]]],
+    start: int,
+    spelling: str,
+    newest_first: bool,
+    headed: bool,
+    blank: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # Gaps of at most five hours, over as many midnights as may be.
+    at, moments = start, []
+    for gap, title, paragraphs in stories:
+        at += gap
+        moments.append((datetime(2023, 5, 23) + timedelta(minutes=at), title, paragraphs))
+    shown = moments[::-1] if newest_first else moments
+    # Two entries do not tell the order of a page at midnight from that of the day before; headings of days do.
+    lines: list[str] = []
+    day = None
+    for moment, title, paragraphs in shown:
+        if headed and moment.date() != day:
+            day = moment.date()
+            lines.append(f"{day:%d/%m/%Y}")
+        lines.append(spelling.format(h=moment.hour, m=moment.minute, t=title))
+        lines.extend(paragraphs)
+        lines.extend([""] if blank else [])
+    path = tmp_path_factory.getbasetemp() / "written.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    facts = Facts("fr", "Europe/Paris", None if headed else shown[0][0].date())
+    found = list(text.read(Document(path, "fil.txt", facts)))
+    assert [
+        (one.published and one.published.replace(tzinfo=None), one.title, one.text) for one in found if isinstance(one, Entry)
+    ] == [(moment, title, "\n".join(paragraphs)) for moment, title, paragraphs in shown]
+    assert len(found) == len(shown)
+    assert len({one.key for one in found if isinstance(one, Entry)}) == len(shown)

@@ -127,7 +127,7 @@ def test_a_source_for_the_wire() -> None:
 
 
 def test_a_report_for_the_wire_has_all_that_a_report_has() -> None:
-    report = Report(1, 2, 3, 4, 5, 6, 7, [Failure("a.txt", "is empty")], 8)
+    report = Report(1, 2, 3, 4, 5, 6, 7, [Failure("a.txt", "is empty")], 8, {"entry": 2})
     assert report_out(report).model_dump() == {
         "documents": 1,
         "added": 2,
@@ -138,6 +138,7 @@ def test_a_report_for_the_wire_has_all_that_a_report_has() -> None:
         "embedded": 7,
         "failures": [{"source": "a.txt", "reason": "is empty"}],
         "generation": 8,
+        "dated": {"entry": 2},
     }
     assert {field.name for field in fields(Report)} == set(ReportOut.model_fields)
 

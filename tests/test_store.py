@@ -444,6 +444,28 @@ def test_a_vector_is_known_by_its_model_and_its_text(store: Store) -> None:
     assert store.generation() == 0
 
 
+def test_the_work_of_catching_up_grows_with_the_number_of_passages_and_not_with_its_square(store: Store) -> None:
+    work: list[int] = []
+    entries = [told(f"{number:04}", f"Le texte {number:04} a une fin.") for number in range(1200)]
+    for count in (300, 1200):
+        commit(store, *entries[:count], spans={one.key: [NewPassage(0, 20, one.key.encode())] for one in entries[:count]})
+        steps = [0]
+
+        def step(steps: list[int] = steps) -> int:
+            steps[0] += 1
+            return 0
+
+        with store.writing() as db:
+            db.set_progress_handler(step, 100)
+        found = sum(len(ids) for ids, _ in store.born_vectors(store.generation() - 1, store.generation()))
+        with store.writing() as db:
+            db.set_progress_handler(None, 100)
+        assert found == count
+        work.append(steps[0])
+    assert work[0] > 0
+    assert work[1] < 8 * work[0]
+
+
 def test_passages_are_replaced_for_another_model_in_one_generation(store: Store) -> None:
     commit(store, told("a", "Oui. Non."), told("b"))
     other = ModelCard("other", "7", 4, 64)

@@ -1,20 +1,44 @@
 """Documents to entries: one file a source format, each giving `Entry` objects in the order of the document.
 
-`read` opens a document with the reader that its content calls for.
+`expand` opens what holds documents, and `read` a document, each with the reader that the content calls for.
 """
 
-import codecs
-import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from index.documents import Document, Failure
 from index.errors import UnreadableDocument
-from index.readers import jsonl, text
+from index.readers import archive, feed, html, jsonl, markdown, messages, sniff, table, text, warc
 from index.records import Entry
 
-_SNIFF = 64 * 1024
-_JSON = re.compile(rb'\{\s*"|\[\s*\{')
+_READERS: dict[sniff.Kind, Callable[[Document], Iterator[Entry | Failure]]] = {
+    "jsonl": jsonl.read,
+    "json": messages.read,
+    "feed": feed.read,
+    "html": html.read,
+    "table": table.read,
+    "markdown": markdown.read,
+    "text": text.read,
+}
+_HOLDERS: dict[sniff.Kind, Callable[[Document], Iterator[Document | Failure]]] = {
+    "zip": archive.from_zip,
+    "tar": archive.from_tar,
+    "warc": warc.records,
+}
+
+
+def expand(document: Document) -> Iterator[Document | Failure]:
+    """The documents that an archive holds, one at a time; any other document itself.
+
+    What an archive holds lies in a file of its own only until the next is asked for.
+    """
+    try:
+        holder = _HOLDERS.get(sniff.kind(sniff.head(document.path), document.path.name))
+        if holder is None:
+            yield document
+        else:
+            yield from holder(document)
+    except UnreadableDocument as error:
+        yield Failure(document.source, str(error))
 
 
 def read(document: Document) -> Iterator[Entry | Failure]:
@@ -23,26 +47,9 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     Raises `UnreadableDocument` when the document as a whole cannot be read. It is read as it goes: an entry may be given
     before a later part of the file has been seen.
     """
-    try:
-        with document.path.open("rb") as file:
-            head = file.read(_SNIFF)
-    except OSError as error:
-        raise UnreadableDocument(f"cannot be read: {error.strerror or error}") from error
-    head = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not head:
+    kind = sniff.kind(sniff.head(document.path), document.path.name)
+    if kind == "empty":
         raise UnreadableDocument("is empty")
-    if _is_json_lines(document.path, head):
-        yield from jsonl.read(document)
-    elif b"\0" in head:
-        raise UnreadableDocument("is not text: it holds NUL bytes; text live blogs and JSON Lines can be read")
-    elif _JSON.match(head):
-        raise UnreadableDocument("is JSON, but not JSON Lines: write one entry a line")
-    else:
-        yield from text.read(document)
-
-
-def _is_json_lines(path: Path, head: bytes) -> bool:
-    if path.name.endswith((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")):
-        return True
-    first, _, rest = head.partition(b"\n")
-    return _JSON.match(first) is not None and first[:1] == b"{" and (first.rstrip().endswith(b"}") or not rest)
+    if kind in _HOLDERS:
+        raise UnreadableDocument("is an archive, and holds documents: index it, or unpack it")
+    yield from _READERS[kind](document)

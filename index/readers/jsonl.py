@@ -8,11 +8,12 @@
 | `lang` | ISO 639 code; found out when absent |
 | `date` or `published` | ISO 8601 date or time; in the document's zone when it has no offset |
 
-Other keys are left alone.
+Other keys are left alone. A line without `text` may be a message of a live service: `index.readers.columns` says what its parts
+are called.
 """
 
-import gzip
 import json
+import lzma
 import re
 import zlib
 from collections.abc import Iterator
@@ -23,8 +24,12 @@ from index import dates
 from index.documents import Document, Failure
 from index.errors import FilrougeError, UnreadableDocument
 from index.language import entry_language
+from index.readers import columns
+from index.readers.whole import opened
 from index.records import Entry, Precision
 
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of a line that is read."""
 _SECONDS = re.compile(r"[T\s]\d\d:?\d\d:?\d\d")
 
 
@@ -33,12 +38,14 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     seen: set[str] = set()
     empty = True
     try:
-        with _open(document) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
+        with opened(document.path) as file:
+            for number, line in enumerate(_lines(file), start=1):
+                if line is not None and not line.strip():
                     continue
                 empty = False
                 try:
+                    if line is None:
+                        raise UnreadableDocument(f"is longer than {_LONGEST // 1024**2} MiB, and no entry is")
                     entry = _entry(document, line)
                     if entry.key in seen:
                         raise UnreadableDocument(f"the id '{entry.key}' was used before")
@@ -47,14 +54,21 @@ def read(document: Document) -> Iterator[Entry | Failure]:
                 else:
                     seen.add(entry.key)
                     yield entry
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UnreadableDocument(f"cannot be read to its end: {error}") from error
     if empty:
         raise UnreadableDocument("is empty")
 
 
-def _open(document: Document) -> gzip.GzipFile | BinaryIO:
-    return gzip.open(document.path, "rb") if document.path.suffix == ".gz" else document.path.open("rb")
+def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """The lines of a file; None for one that is too long to be held."""
+    while line := file.readline(_LONGEST + 1):
+        if len(line) <= _LONGEST:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST)
+        yield None
 
 
 def _entry(document: Document, line: bytes) -> Entry:
@@ -72,6 +86,8 @@ def _entry(document: Document, line: bytes) -> Entry:
     key = _text(fields, name)
     if not key:
         raise UnreadableDocument("has no '_id'")
+    if "text" not in fields and fields.keys() & {*columns.TEXT, *columns.HTML}:
+        return columns.entry(document, fields)
     text = _text(fields, "text")
     title = _text(fields, "title")
     if not text.strip():
@@ -88,6 +104,7 @@ def _entry(document: Document, line: bytes) -> Entry:
         published=published,
         precision=precision,
         url=_text(fields, "url") or document.facts.url,
+        dated="entry" if published else None,
     )
 
 

@@ -1,0 +1,80 @@
+"""HTML fragments to lines of plain text, as a browser would break them."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import lxml.etree
+import lxml.html
+
+_BLOCKS = frozenset(
+    """address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3
+    h4 h5 h6 header hgroup hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul br""".split()
+)
+_SILENT = frozenset("script style noscript template iframe svg button select object audio video head".split())
+_SPACES = re.compile(r"[ \t\n\r\f]+")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
+
+
+def lines(node: Any, without: frozenset[Any] = frozenset()) -> list[str]:
+    """The lines that a reader sees of an element, without those elements of it that are in `without`.
+
+    >>> lines(lxml.html.fromstring("<div><p>Un <b>deux</b>.</p>Trois<br>quatre</div>"))
+    ['Un deux.', 'Trois', 'quatre']
+    """
+    found = (_SPACES.sub(" ", line).strip() for line in "".join(_pieces(node, without)).split("\v"))
+    return [line for line in found if line]
+
+
+def fragment_lines(text: str) -> list[str]:
+    """The lines of an HTML fragment, or of plain text whose marks may be escaped once.
+
+    >>> fragment_lines("<p>L&#39;été</p><p>Fin</p>"), fragment_lines("L&#39;été &amp; moi\\nFin")
+    (["L'été", 'Fin'], ["L'été & moi", 'Fin'])
+    """
+    if not text.strip():
+        return []
+    if not _TAG.search(text):
+        text = unescape(text)
+    if not _TAG.search(text):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        return lines(lxml.html.fragment_fromstring(text.replace("\0", ""), create_parent="div"))
+    except (lxml.etree.LxmlError, ValueError, AssertionError):
+        # Marks of no markup: what is left without them is the text.
+        return [line.strip() for line in unescape(_TAG.sub(" ", text)).splitlines() if line.strip()]
+
+
+def _pieces(root: Any, without: frozenset[Any]) -> Iterator[str]:
+    """Text in the order of the page, with a vertical tab where a line ends. A page may nest deeper than Python calls."""
+    stack: list[Any] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            yield node
+            continue
+        tail = node.tail if node is not root else None
+        silent = not isinstance(node.tag, str) or node.tag in _SILENT or node in without
+        block = isinstance(node.tag, str) and node.tag in _BLOCKS
+        if tail:
+            stack.append(tail)
+        if silent:
+            continue
+        if block:
+            stack.append("\v")
+        stack.extend(reversed(node))
+        if node.text:
+            stack.append(node.text)
+        if block:
+            stack.append("\v")
+
+
+def text(node: Any) -> str:
+    """All that a reader sees of an element, on one line."""
+    return " ".join(lines(node))
+
+
+def words(written: str) -> int:
+    """How many words a text has."""
+    return len(re.findall(r"\w+", written))
