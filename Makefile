@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 
-.PHONY: serve test check bench
+.PHONY: serve test quality check bench
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not quality'
+
+quality: $(INSTALLED)
+	$(BIN)/python -m pytest -m quality tests/test_quality.py $(if $(SKIP),-k 'not $(SKIP)')
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -20,6 +23,7 @@ bench: $(INSTALLED)
 	$(BIN)/filrouge bench embed
 	$(BIN)/filrouge bench ingest
 	$(BIN)/filrouge bench search
+	$(BIN)/filrouge bench walk
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("filrouge needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -74,11 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="OUT.trec",
         help="write the ranking as a TREC run; of `mix` where no direction is given",
     )
+    command.add_argument("--peers", type=Path, metavar="PEERS.json", help="what other systems reach, to be shown beside")
     _add_model(command)
     _add_json(command)
 
     command = _command(commands, "bench", "measure speed beside a named rival, in the same run", run_bench)
-    command.add_argument("what", choices=["embed", "ingest", "search"], help="what to measure")
+    command.add_argument("what", choices=["embed", "ingest", "search", "walk"], help="what to measure")
     _add_model(command)
     _add_json(command)
 
@@ -265,6 +266,7 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
 
     chosen = judgements.load(given.set)
     directions = [given.direction] if given.direction else chosen.directions()
+    rivals = judgements.rivals(given.peers, chosen.name) if given.peers else {}
     encoder = load(settings.model, settings.device, settings.cache)
     measured = {}
     with _written(given.run) as file:
@@ -278,9 +280,14 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
                 if file and (direction == "mix" or len(directions) == 1):
                     evaluate.write_trec(scored, file)
     if given.json:
-        print(json.dumps({"set": chosen.name, "model": encoder.card.name, "directions": measured}))
+        best = {row: {"system": name, "ndcg10": value} for row, (name, value) in rivals.items() if row in measured}
+        print(
+            json.dumps(
+                {"set": chosen.name, "model": encoder.card.name, "directions": measured} | ({"rivals": best} if best else {})
+            )
+        )
     else:
-        console.measures(chosen.name, measured)
+        console.measures(chosen.name, measured, rivals)
     return 0
 
 
@@ -316,8 +323,8 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     from index import bench
 
     encoder = load(settings.model, settings.device, settings.cache)
-    if given.what == "search":
-        found = bench.searching(encoder)
+    if given.what in ("search", "walk"):
+        found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
         rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
         found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)

@@ -124,12 +124,18 @@ def results(found: "Results") -> None:
         console.print()
 
 
-def measures(name: str, measured: Mapping[str, Mapping[str, float]]) -> None:
-    """Measures by direction, as a table."""
-    table = Table(name, "nDCG@10", "recall@10", "MRR@10", "hit@1", "questions")
+def measures(
+    name: str, measured: Mapping[str, Mapping[str, float]], rivals: Mapping[str, tuple[str, float]] | None = None
+) -> None:
+    """Measures by direction, as a table; beside the best rival's where rivals are given."""
+    table = Table(name, "nDCG@10", "recall@10", "MRR@10", "hit@1", "questions", *(("best rival", "ahead") if rivals else ()))
     for direction, row in measured.items():
         values = [f"{row[key]:.4f}" for key in ("ndcg10", "recall10", "mrr10", "hit1")]
-        table.add_row(direction, *values, str(row["n"]))
+        beside = []
+        if rivals and direction in rivals:
+            system, reached = rivals[direction]
+            beside = [f"{system} {reached:.4f}", f"{row['ndcg10'] - reached:+.4f}"]
+        table.add_row(direction, *values, str(row["n"]), *beside)
     Console().print(table)
 
 

@@ -89,14 +89,14 @@ class VoteOut(BaseModel):
     """One ranking's say."""
 
     rank: Annotated[int, Field(description="Place in that ranking, from 1.")]
-    score: Annotated[float, Field(description="Score there: a cosine (dense) or BM25 points (lexical).")]
+    score: Annotated[float, Field(description="Score there: a cosine (dense, words) or BM25 points (lexical, translated).")]
 
 
 class HitOut(BaseModel):
     """A ranked passage."""
 
     rank: int
-    score: Annotated[float, Field(description="Higher is better.")]
+    score: Annotated[float, Field(description="Between 0 and 1, higher is better; comparable between questions.")]
     entry_id: str
     passage_id: Annotated[int, Field(description="Never reused within an index.")]
     title: Annotated[str, Field(description="The entry's title; empty when it has none.")]
@@ -111,7 +111,7 @@ class HitOut(BaseModel):
     url: str | None
     ranks: Annotated[
         dict[str, VoteOut],
-        Field(description="Which rankings voted for the passage (`dense`, `lexical`), and how high."),
+        Field(description="Which rankings voted for the passage (`dense`, `words`, `lexical`, `translated`), and how high."),
     ]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed import precision
-from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import WeightsDamaged
 
 _GROUP = 256
@@ -141,8 +141,8 @@ class CompiledEncoder:
         def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
             with self._inferred(ids, mask) as (vectors, states):
                 for row, place in enumerate(places):
-                    moved = [(start + len(prefix), end + len(prefix)) for start, end in spans[place]]
-                    words = means(states[row, : len(offsets[place])], offsets[place], moved)
+                    wanted = placed(texts[place], spans[place], prefix)
+                    words = means(states[row, : len(offsets[place])], offsets[place], wanted)
                     readings[place] = Reading(vectors[row].copy(), words)
 
         self._run(texts, tokens, compute)

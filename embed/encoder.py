@@ -139,10 +139,22 @@ def means(states: Vectors, offsets: Sequence[Span], spans: Sequence[Span]) -> Ve
     # Tokens come in the order of the text, so those that touch a span are neighbours.
     first = np.searchsorted(places[:, 1], wanted[:, 0], side="right")
     last = np.searchsorted(places[:, 0], wanted[:, 1], side="left")
-    seen = last > first
+    # An empty span touches nothing, also within a token.
+    seen = (last > first) & (wanted[:, 1] > wanted[:, 0])
     sums = np.concatenate([np.zeros((1, states.shape[1])), np.cumsum(states, axis=0, dtype=np.float64)])
     found[seen] = (sums[last[seen]] - sums[first[seen]]) / (last - first)[seen, np.newaxis]
     return found
+
+
+def placed(text: str, spans: Sequence[Span], prefix: str = "") -> list[Span]:
+    """Where the `spans` of `text` stand in `prefix + clean(text)`, in which two halves of a character have become one.
+
+    >>> placed("a\\ud83d\\ude42b", [(0, 1), (3, 4)], "query: ")
+    [(7, 8), (9, 10)]
+    """
+    if len(clean(text)) == len(text):
+        return [(start + len(prefix), end + len(prefix)) for start, end in spans]
+    return [(len(prefix + clean(text[:start])), len(prefix + clean(text[:end]))) for start, end in spans]
 
 
 def clean(text: str) -> str:

@@ -1,11 +1,12 @@
 """A deterministic encoder without weights, for tests that are about something else."""
 
+import re
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from embed.encoder import ModelCard, Reading, Span, Vectors, clean
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean, placed
 
 
 class HashingEncoder:
@@ -56,10 +57,16 @@ class HashingEncoder:
     def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
         """See `Encoder.read_passages`; a word has the vector of a text that consists of it."""
         vectors = self.encode_passages(texts)
-        return [
-            Reading(vector, self.encode_passages([text[start:end] for start, end in some]))
-            for vector, text, some in zip(vectors, texts, spans, strict=True)
-        ]
+        readings = []
+        for vector, text, some in zip(vectors, texts, spans, strict=True):
+            cleaned = clean(text)
+            within = re.match(rf"(\s*\S+){{0,{self._card.token_limit}}}", cleaned)
+            cut = cleaned[: within.end()] if within else ""
+            seen = [bool(cut[start:end].strip()) for start, end in placed(text, some)]
+            words = self.encode_passages([text[start:end] for start, end in some])
+            words[~np.array(seen, dtype=bool)] = 0
+            readings.append(Reading(vector, words))
+        return readings
 
     def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
         """See `Encoder.read_query`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means
+from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import EmbedError, ModelNotFound
 from embed.revisions import folder_checksum, hub_commit
 
@@ -136,11 +136,10 @@ class SentenceEncoder:
             )
         vectors = self._unit(np.stack([one["sentence_embedding"].cpu().numpy() for one in found]))
         readings = []
-        for vector, one, offsets, some in zip(vectors, found, encoded["offset_mapping"], spans, strict=True):
+        for vector, one, offsets, text, some in zip(vectors, found, encoded["offset_mapping"], texts, spans, strict=True):
             # Padded to the longest of their batch, on the right or on the left.
             states = one["token_embeddings"][one["attention_mask"].bool()].float().cpu().numpy()
-            moved = [(start + len(prefix), end + len(prefix)) for start, end in some]
-            readings.append(Reading(vector, means(states, offsets, moved)))
+            readings.append(Reading(vector, means(states, offsets, placed(text, some, prefix))))
         return readings
 
     def _encode(self, texts: list[str]) -> Vectors:

@@ -3,20 +3,30 @@
 import itertools
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from embed import Encoder
+from embed import Encoder, ModelCard
 from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
+from index import lock
 from index.engine import ExactVectors
 from index.ingest import ingest
-from index.records import Ids
+from index.language import LANGUAGES
+from index.reader import Reader
+from index.records import Entry, Ids
+from index.search import Searcher
+from index.space import content_spans, space_of
+from index.store import Changes, Encoded, NewPassage, Origin, Store
 from index.vectors import FaissVectors
 
 _PASSAGES = 96
 _VECTORS = 50_000
+_PASSAGES_SEARCHED = 200_000
+_QUESTIONS = 20
+_COMMIT = 5000
 
 
 def ingesting(encoder: Encoder, rival: Rival) -> Comparison:
@@ -41,6 +51,64 @@ def ingesting(encoder: Encoder, rival: Rival) -> Comparison:
         [Row("entries/s", _PASSAGES / ours, _PASSAGES / theirs, theirs / ours)],
         [f"{_PASSAGES} entries with a title and three sentences; ours reads, cuts, embeds, commits and indexes them"],
     )
+
+
+def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
+    """A question from its text to its hits among 200,000 passages, beside plain dense search with the same encoder and the
+    same exact vector index: encode, nearest ten, load them.
+
+    The passages are sentences of the sample put together by lot, and their vectors and words are noise: what is measured is
+    time and space, not quality.
+    """
+    lot = np.random.default_rng(1)
+    dimension = encoder.card.dimension
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "index"
+        folder.mkdir()
+        texts = sample_texts(passages, seed=5, lengths=(3, 4))
+        written = sum(len(text.encode()) for text in texts)
+        with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
+            for at in range(0, passages, _COMMIT):
+                _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
+            Reader(folder, encoder.card, writing=True).close()
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        with Searcher(folder, encoder) as searcher:
+            snapshot = searcher.reader.snapshot()
+
+            def plain(question: str) -> object:
+                vector = snapshot.space.question(encoder.encode_query(question), "fr")
+                return searcher.reader.store.passages(snapshot.vectors.nearest(vector, 10).ids.tolist())
+
+            ours, theirs = [], []
+            for question in sample_texts(_QUESTIONS, seed=6, lengths=(1,)):
+                mine, its = alternate(lambda q=question: searcher.search(q), lambda q=question: plain(q))  # type: ignore[misc]
+                ours.append(mine * 1000)
+                theirs.append(its * 1000)
+    a, b = statistics.median(ours), statistics.median(theirs)
+    tokens = sum(encoder.count_tokens(texts[:100])) / 100
+    return Comparison(
+        "search",
+        "plain dense search",
+        [Row("question to hits, p50, ms", a, b, b / a)],
+        [
+            f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same exact vector index",
+            f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text",
+        ],
+    )
+
+
+def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot: np.random.Generator) -> None:
+    """Entries of one passage each, with vectors and words drawn by lot."""
+    vectors = lot.standard_normal((len(texts), card.dimension), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    entries, encoded = [], {}
+    for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=first):
+        lang = LANGUAGES[number % 2]
+        key = number.to_bytes(16, "big")
+        words = lot.integers(0, 256, (len(content_spans(text, lang)), -(-card.dimension // 8)), dtype=np.uint8)
+        encoded[key] = Encoded(vector, words)
+        entries.append((Entry("direct.txt", str(number), "", text, lang), [NewPassage(0, len(text), key)]))
+    store.commit(Changes([Origin("direct.txt", "direct.txt", "UTC")], entries, (), encoded), card)
 
 
 def searching(encoder: Encoder) -> Comparison:

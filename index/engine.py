@@ -6,7 +6,7 @@ An engine is written by one thread at a time; its views are read by any number.
 import copy
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,19 @@ from index.records import Ids, Ranking
 
 K1, B = 1.2, 0.75
 """BM25's saturation and length normalisation, as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009)."""
+
+
+Terms = Sequence[str] | Mapping[str, float]
+"""Terms to look for, with weights above 0 where they do not count alike."""
+
+
+def weighted(terms: Terms) -> Mapping[str, float]:
+    """Each term once, with its weight.
+
+    >>> weighted(["drone", "drone"]), weighted({"drone": 0.5})
+    ({'drone': 1.0}, {'drone': 0.5})
+    """
+    return terms if isinstance(terms, Mapping) else dict.fromkeys(terms, 1.0)
 
 
 class VectorView(Protocol):
@@ -64,8 +77,11 @@ class TermView(Protocol):
         """The commit that it shows."""
         ...
 
-    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
-        """The `k` passages with the greatest BM25 score that hold any of `terms`; of `among` alone (ascending) when given."""
+    def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
+        """The `k` passages with the greatest BM25 score that hold any of `terms`; of `among` alone (ascending) when given.
+
+        A term counts as often as its weight says, and once when there are none.
+        """
         ...
 
 
@@ -180,14 +196,14 @@ class ExactTerms:
         """A copy made by the last commit."""
         return self._shown
 
-    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
+    def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
         total = len(self._terms)
         mean = sum(c.total() for c in self._terms.values()) / total if total else 1.0
         scores: dict[int, float] = {}
-        for term in dict.fromkeys(terms):
+        for term, counts in weighted(terms).items():
             holders = {i: c for i, c in self._terms.items() if term in c}
-            weight = math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
+            weight = counts * math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
             for i, counter in holders.items():
                 frequency = counter[term]
                 norm = K1 * (1 - B + B * counter.total() / mean)

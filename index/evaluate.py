@@ -14,7 +14,7 @@ from index.errors import InvalidRequest, UnreadableDocument
 from index.ingest import Progress, ingest
 from index.judgements import DIRECTIONS, EvaluationSet, Question
 from index.reader import Filters
-from index.search import Searcher
+from index.search import CANDIDATES, Searcher
 
 DEPTH = 100
 """Corpus items ranked for each question."""
@@ -76,7 +76,7 @@ def run(
 def rank_items(searcher: Searcher, question: str, filters: Filters, depth: int = DEPTH) -> list[tuple[str, float]]:
     """The best `depth` corpus items by their best passage; fewer when fewer were found."""
     snapshot = searcher.reader.snapshot()
-    reach = depth
+    reach = max(depth, CANDIDATES)
     while True:
         ranked = searcher.rank(question, reach, filters, snapshot)
         keys = searcher.reader.store.entry_keys(ranked.fused.ids.tolist())
@@ -84,7 +84,7 @@ def rank_items(searcher: Searcher, question: str, filters: Filters, depth: int =
         for i, score in ranked.fused:
             items.setdefault(keys[i], score)
         # Several passages of one item leave room for fewer items than were ranked.
-        if len(items) >= depth or len(ranked.dense) < reach:
+        if len(items) >= depth or len(ranked.votes["dense"]) < reach:
             return list(items.items())[:depth]
         reach *= 2
 

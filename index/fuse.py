@@ -1,4 +1,4 @@
-"""Several rankings -> one."""
+"""Several kinds of evidence -> one ranking."""
 
 from dataclasses import dataclass
 
@@ -10,35 +10,43 @@ from index.records import Ids, Ranking, Scores
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each kind of evidence adds to the log-odds that a passage answers; in natural logarithms."""
+    """How much each kind of evidence adds to the log-odds that a passage answers."""
 
     cosine: float
-    """A cosine of 1 between the vectors of question and passage."""
-    words: float
-    """A late interaction of 1 (`index.space.late_interaction`)."""
-    terms: float
-    """A point of ln(1 + BM25)."""
+    near_cosine: float
+    near_words: float
+    near_terms: float
+    near_translations: float
     prior: float
     """What every passage starts with."""
 
 
-# Fitted on the development sets by tests/bench/fit.py, and validated between them: see ARCHITECTURE.md.
-SAME = Weights(cosine=14.0, words=14.0, terms=0.7, prior=-16.0)
+# Fitted and validated by tests/bench/fit_ranking.py: see ARCHITECTURE.md.
+SAME = Weights(cosine=7.6, near_cosine=7.8, near_words=7.7, near_terms=1.16, near_translations=0.0, prior=-12.0)
 """Of a passage in the language of the question."""
-OTHER = Weights(cosine=15.0, words=15.0, terms=0.4, prior=-15.2)
+OTHER = Weights(cosine=7.6, near_cosine=7.8, near_words=7.7, near_terms=0.4, near_translations=0.7, prior=-11.0)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rankings say of the same passages; arrays of one length."""
+    """What is known of some passages, for one question; arrays of one length.
+
+    A passage is *near* those of its entry up to two places before and after it, and itself: an answer often needs what the
+    sentences around it say, and a passage beside the best one of an entry is seldom about something else.
+    """
 
     ids: Ids
     cosine: Scores
-    words: Scores
-    """Not a number where a passage or the question has no words; its cosine then stands in."""
-    terms: Scores
-    """BM25; 0 without a term of the question."""
+    """Between question and passage, less what all texts of a language have in common."""
+    near_cosine: Scores
+    """The mean of the near passages' cosines."""
+    near_words: Scores
+    """Late interaction with all near passages; not a number without words, where the cosine stands in."""
+    near_terms: Scores
+    """The sum of the near passages' BM25."""
+    near_translations: Scores
+    """The same for the question's terms in the other language, by dictionary."""
     other: NDArray[np.bool_]
     """Whether the passage is in another language than the question."""
 
@@ -50,12 +58,19 @@ def fuse(evidence: Evidence) -> Ranking:
     than for the others. The logarithm of BM25 bounds what many rare words in common can outweigh. Probabilities are rounded
     to six digits, so that noise in the last digits never changes the order; equal ones stand in the order of the ids.
 
-    >>> two = np.array([0.5, 0.5], dtype=np.float32)
-    >>> fuse(Evidence(np.array([1, 2]), two, two, np.array([0.0, 6.389], np.float32), np.array([False, False])))
-    Ranking([(2, 0.3543), (1, 0.1192)])
+    >>> half, none, ids = np.full(2, 0.5, np.float32), np.zeros(2, np.float32), np.array([1, 2])
+    >>> terms = np.array([0, 9], np.float32)
+    >>> [i for i, _ in fuse(Evidence(ids, half, half, half, terms, none, np.array([False, False])))]
+    [2, 1]
     """
-    words = np.where(np.isnan(evidence.words), evidence.cosine, evidence.words)
-    features = np.stack([evidence.cosine, words, np.log1p(evidence.terms), np.ones(len(words))], axis=1)
-    weights = np.array([[w.cosine, w.words, w.terms, w.prior] for w in (SAME, OTHER)])
-    odds = (features * weights[evidence.other.astype(int)]).sum(axis=1)
+    columns = [(w.cosine, w.near_cosine, w.near_words, w.near_terms, w.near_translations, w.prior) for w in (SAME, OTHER)]
+    odds = (features(evidence) * np.array(columns)[evidence.other.astype(int)]).sum(axis=1)
     return Ranking.best(evidence.ids, np.round(1 / (1 + np.exp(-odds)), 6).astype(np.float32))
+
+
+def features(evidence: Evidence) -> NDArray[np.float64]:
+    """What the weights are multiplied with: a row for each passage, a column for each weight."""
+    words = np.where(np.isnan(evidence.near_words), evidence.cosine, evidence.near_words)
+    terms, translations = np.log1p(evidence.near_terms), np.log1p(evidence.near_translations)
+    columns = (evidence.cosine, evidence.near_cosine, words, terms, translations, np.ones(len(words)))
+    return np.stack(columns, axis=1).astype(np.float64)

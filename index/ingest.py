@@ -12,7 +12,7 @@ from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import UnreadableDocument
 from index.reader import Reader
 from index.records import Entry
-from index.space import Space, space_of, word_spans
+from index.space import Space, content_spans, space_of
 from index.store import FILE, Changes, Encoded, NewPassage, Origin, Store
 
 _COMMIT_EVERY = 2048
@@ -226,8 +226,9 @@ def _embed(texts: dict[bytes, _Text], store: Store, encoder: Encoder, space: Spa
     """What is kept of the texts that the store has no vectors of, by hash."""
     known = store.known_vectors(texts, encoder.card.fingerprint)
     missing = {key: value for key, value in texts.items() if key not in known}
-    read = [text for text, _ in missing.values()]
-    readings = encoder.read_passages(read, [word_spans(text) for text in read])
+    readings = encoder.read_passages(
+        [text for text, _ in missing.values()], [content_spans(text, lang) for text, lang in missing.values()]
+    )
     return {
         key: Encoded(reading.vector, space.codes(reading.words, lang))
         for (key, (_, lang)), reading in zip(missing.items(), readings, strict=True)

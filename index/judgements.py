@@ -67,6 +67,31 @@ class EvaluationSet:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def rivals(path: Path, name: str) -> dict[str, tuple[str, float]]:
+    """What other systems reach on the set called `name`: by direction, the best one's name and nDCG@10.
+
+    The file is JSON: set -> direction -> system -> measures, of which `ndcg10` counts; what has another form is passed over.
+    Raises `UnreadableDocument` when it is not that, or has nothing of the set.
+    """
+    try:
+        directions = json.loads(path.read_text(encoding="utf-8"))[name].items()
+    except (OSError, ValueError) as error:
+        raise UnreadableDocument(f"cannot read {path}: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableDocument(f"{path} has nothing of the set {name}: it is no file of rivals, or another set's") from error
+    found = {}
+    for direction, systems in directions:
+        reached = {
+            system: float(row["ndcg10"])
+            for system, row in (systems.items() if isinstance(systems, dict) else ())
+            if isinstance(row, dict) and isinstance(row.get("ndcg10"), int | float)
+        }
+        if reached:
+            best = max(reached, key=lambda system: reached[system])
+            found[direction] = (best, reached[best])
+    return found
+
+
 def load(folder: Path) -> EvaluationSet:
     """Read a set. Raises `UnreadableDocument` naming the file and line that does not fit the layout, or what the set lacks."""
     corpus = next((path for path in (folder / "corpus.jsonl", folder / "corpus.jsonl.gz") if path.is_file()), None)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tantivy
 
+from index.engine import Terms, weighted
 from index.records import Ids, Ranking
 
 LAYOUT = 1
@@ -165,7 +166,7 @@ class TantivyView:
     schema: tantivy.Schema
     searcher: tantivy.Searcher
 
-    def matching(self, terms: Sequence[str], k: int, among: Ids | None = None) -> Ranking:
+    def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
         total = self.searcher.num_docs
         if not terms or k < 1 or total == 0 or (among is not None and len(among) == 0):
@@ -173,8 +174,8 @@ class TantivyView:
         # Built from terms, never parsed: a question is not query syntax.
         query = tantivy.Query.boolean_query(
             [
-                (tantivy.Occur.Should, tantivy.Query.term_query(self.schema, "terms", term, "freq"))
-                for term in dict.fromkeys(terms)
+                (tantivy.Occur.Should, tantivy.Query.boost_query(self._term(term), weight) if weight != 1 else self._term(term))
+                for term, weight in weighted(terms).items()
             ]
         )
         if among is None:
@@ -190,6 +191,9 @@ class TantivyView:
             kept = np.isin(found.ids, among)
             if kept.sum() >= k or len(found) < depth or depth == total:
                 return Ranking(found.ids[kept][:k], found.scores[kept][:k])
+
+    def _term(self, term: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self.schema, "terms", term, "freq")
 
     def _search(self, query: tantivy.Query, k: int) -> Ranking:
         hits = self.searcher.search(query, k, count=False).hits

@@ -1,6 +1,6 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +11,19 @@ from embed.encoder import Vectors
 from index.errors import InvalidRequest
 from index.fuse import Evidence, fuse
 from index.language import LANGUAGES, question_language
+from index.lexicon import translated_terms
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Ranking, Scores, Vote
-from index.space import Codes, late_interaction, word_spans
+from index.records import Hit, Ids, Ranking, Scores, Vote
+from index.space import Codes, matches, word_spans
 from index.terms import question_terms
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
-_DEPTH = 100
+CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
+_REACH = 2
+"""How many passages before and after one are near it."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,7 @@ class Ranked:
     """A fused ranking and those it came from; ids, not yet passages."""
 
     fused: Ranking
-    dense: Ranking
-    words: Ranking
-    lexical: Ranking
+    votes: Mapping[str, Ranking]
 
 
 @dataclass(frozen=True)
@@ -76,56 +77,93 @@ class Searcher:
         if filters.source is not None and self.reader.store.origin(filters.source) is None:
             raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
         snapshot = self.reader.snapshot()
-        ranked = self.rank(question, max(_DEPTH, 3 * k), filters, snapshot)
+        ranked = self.rank(question, max(CANDIDATES, 3 * k), filters, snapshot)
         return Results(
             question, question_language(question), filters, snapshot.generation, snapshot.card, self._hits(ranked, k)
         )
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
-        """Every passage that is among the best `depth` by vector or by terms, ranked by both and by its words."""
+        """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
+        evidence, votes = self.evidence(question, depth, filters, snapshot)
+        return Ranked(fuse(evidence), votes)
+
+    def evidence(
+        self, question: str, depth: int, filters: Filters, snapshot: Snapshot
+    ) -> tuple[Evidence, Mapping[str, Ranking]]:
+        """What speaks for every passage that is among the best `depth` by vector, by terms or (half as deep) by translated
+        terms; and those rankings, with that of the same passages by their words.
+        """
         among = snapshot.allowed(filters)
         lang = question_language(question)
         reading = self.encoder.read_query(question, word_spans(question))
         vector = snapshot.space.question(reading.vector, lang)
-        terms = question_terms(question, lang)
+        terms, translated = question_terms(question, lang), translated_terms(question, lang)
         dense = snapshot.vectors.nearest(vector, depth, among)
         lexical = snapshot.terms.matching(terms, depth, among)
-        # Each ranking is asked about what only the other found, so that no score is missing and none is guessed.
-        only_lexical = np.setdiff1d(lexical.ids, dense.ids)
-        only_dense = np.setdiff1d(dense.ids, lexical.ids)
-        cosines = dict(dense) | dict(snapshot.vectors.nearest(vector, len(only_lexical), only_lexical))
-        points = dict(lexical) | dict(snapshot.terms.matching(terms, len(only_dense), only_dense))
-        ids = np.array(sorted(cosines), dtype=np.int64)
-        kept = snapshot.store.words(ids.tolist())
-        words = _late(snapshot.space.question_words(reading.words, lang), [kept[i][1] for i in ids.tolist()])
+        bridged = snapshot.terms.matching(translated, depth // 2, among)
+        found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
+        near = snapshot.store.neighbours(found, _REACH, snapshot.generation)
+        # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
+        ids = np.array(sorted(near), dtype=np.int64)
+        cosines = _complete(dense, ids, lambda rest: snapshot.vectors.nearest(vector, len(rest), rest))
+        points = _complete(lexical, ids, lambda rest: snapshot.terms.matching(terms, len(rest), rest))
+        bridges = _complete(bridged, ids, lambda rest: snapshot.terms.matching(translated, len(rest), rest))
+        matched = _matched(snapshot.space.question_words(reading.words, lang), ids, snapshot.store.words(ids.tolist()))
+        versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
+        wanted = np.isin(ids, found)
+        around = np.fmax.reduce(_around(matched, ids, versions)).mean(axis=1)
         evidence = Evidence(
-            ids,
-            np.array([cosines[i] for i in ids.tolist()], dtype=np.float32),
-            words,
-            np.array([points.get(i, 0.0) for i in ids.tolist()], dtype=np.float32),
-            np.array([kept[i][0] != lang for i in ids.tolist()], dtype=bool),
+            found,
+            cosines[wanted],
+            np.nanmean(_around(cosines, ids, versions), axis=0)[wanted],
+            around[wanted],
+            np.nansum(_around(points, ids, versions), axis=0)[wanted],
+            np.nansum(_around(bridges, ids, versions), axis=0)[wanted],
+            np.array([near[i][1] != lang for i in found.tolist()], dtype=bool),
         )
-        known = ~np.isnan(words)
-        return Ranked(fuse(evidence), dense, Ranking.best(ids[known], words[known]), lexical)
+        own = matched[wanted].mean(axis=1)
+        worded = ~np.isnan(own)
+        words = Ranking.best(found[worded], own[worded])
+        return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
 
     def _hits(self, ranked: Ranked, k: int) -> tuple[Hit, ...]:
         best = [(i, score) for i, score in ranked.fused][:k]
         passages = self.reader.store.passages([i for i, _ in best])
         votes: dict[int, dict[str, Vote]] = {i: {} for i, _ in best}
-        for name, ranking in (("dense", ranked.dense), ("words", ranked.words), ("lexical", ranked.lexical)):
+        for name, ranking in ranked.votes.items():
             for place, (i, score) in enumerate(ranking, start=1):
                 if i in votes:
                     votes[i][name] = Vote(place, score)
         return tuple(Hit(rank, passages[i], score, votes[i]) for rank, (i, score) in enumerate(best, start=1))
 
 
-def _late(question: Vectors, codes: Sequence[Codes | None]) -> Scores:
-    """The late interaction of each passage; not a number where it or the question has no words."""
-    found = np.full(len(codes), np.nan, dtype=np.float32)
-    worded = [place for place, signs in enumerate(codes) if signs is not None and len(signs)]
-    if len(question):
-        found[worded] = late_interaction(question, [signs for signs in codes if signs is not None and len(signs)])
+def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:
+    """The score of each of `ids` (ascending): from `ranking`, else asked for, else 0."""
+    scores = np.zeros(len(ids), dtype=np.float32)
+    for some in (ranking, ask(np.setdiff1d(ids, ranking.ids))):
+        scores[np.searchsorted(ids, some.ids)] = some.scores
+    return scores
+
+
+def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors:
+    """For each passage and word of the question the greatest cosine to a word of the passage; not a number where there
+    are no words.
+    """
+    found = np.full((len(ids), max(len(question), 1)), np.nan, dtype=np.float32)
+    worded = [place for place, i in enumerate(ids.tolist()) if i in codes and len(codes[i])]
+    if len(question) and worded:
+        found[worded] = matches(question, [codes[int(ids[place])] for place in worded])
     return found
+
+
+def _around(values: Vectors, ids: Ids, versions: Ids) -> Vectors:
+    """The values of each passage's neighbours, one array a place; not a number where there is none. `ids` are ascending."""
+    shifted = []
+    for step in range(-_REACH, _REACH + 1):
+        place = np.clip(np.searchsorted(ids, ids + step), 0, max(len(ids) - 1, 0))
+        there = (ids[place] == ids + step) & (versions[place] == versions) if len(ids) else np.zeros(0, dtype=bool)
+        shifted.append(np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values[place], np.nan))
+    return np.stack(shifted)
 
 
 def check(question: str, k: int, filters: Filters) -> None:

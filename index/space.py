@@ -17,7 +17,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,13 @@ from embed import Encoder, ModelCard
 from embed.encoder import Span, Vectors
 from embed.sample import sample_texts
 from index.language import LANGUAGES
-from index.terms import words
+from index.terms import content_words, words
 
 Codes = NDArray[np.uint8]
 
 KINDS = ("question", "passage", "question word", "passage word")
+# By the package's name, a folder `index` where a command is run would be looked into instead.
+_FOLDER = Path(__file__).parent
 _SAMPLE = 96
 """Texts that the means of a model without measured ones are taken over."""
 
@@ -104,7 +106,7 @@ def space_of(encoder: Encoder) -> Space:
 
 
 def _measured(card: ModelCard) -> Space | None:
-    file = files("index").joinpath(f"{card.name}.space.json")
+    file = _FOLDER / f"{card.name}.space.json"
     if "/" in card.name or not file.is_file():
         return None
     measured = json.loads(file.read_text(encoding="utf-8"))
@@ -115,22 +117,30 @@ def _measured(card: ModelCard) -> Space | None:
 def estimate(encoder: Encoder) -> Space:
     """The space of a model, from texts that come with the project: French and English in turn."""
     texts = sample_texts(_SAMPLE, seed=3)
-    spans = [word_spans(text) for text in texts]
+    # French and English in turn.
+    langs = [LANGUAGES[number % len(LANGUAGES)] for number in range(len(texts))]
     readings = {
-        "question": encoder.read_queries(texts, spans),
-        "passage": encoder.read_passages(texts, spans),
+        "question": encoder.read_queries(texts, [word_spans(text) for text in texts]),
+        "passage": encoder.read_passages(texts, [content_spans(*pair) for pair in zip(texts, langs, strict=True)]),
     }
     means: dict[str, dict[str, Vectors]] = {}
     for kind, found in readings.items():
         means[kind] = {lang: np.mean([one.vector for one in found[n::2]], axis=0) for n, lang in enumerate(LANGUAGES)}
         means[f"{kind} word"] = {
-            lang: np.concatenate([one.words for one in found[n::2]]).mean(axis=0) for n, lang in enumerate(LANGUAGES)
+            lang: _mean_seen(np.concatenate([one.words for one in found[n::2]])) for n, lang in enumerate(LANGUAGES)
         }
     return Space(means)
 
 
+def _mean_seen(words: Vectors) -> Vectors:
+    """The mean of the rows that are not zeros: a word beyond the limit of the model is left out of the codes as well."""
+    seen = words[words.any(axis=1)]
+    mean: Vectors = seen.mean(axis=0) if len(seen) else np.zeros(words.shape[1], dtype=np.float32)
+    return mean
+
+
 def word_spans(text: str) -> list[Span]:
-    """Where the words of a text stand, the same for passages and questions.
+    """Where the words of a question stand.
 
     >>> word_spans("L’armée tire.")
     [(2, 7), (8, 12)]
@@ -138,20 +148,27 @@ def word_spans(text: str) -> list[Span]:
     return [(word.start, word.end) for word in words(text)]
 
 
-def late_interaction(question: Vectors, codes: Sequence[Codes]) -> Vectors:
-    """How well the words of a question find their like in each passage: float32 of shape (passages,).
+def content_spans(text: str, lang: str) -> list[Span]:
+    """Where the words of a passage stand that are kept: without stop words, which are a third of it and never missed.
 
-    The mean, over the words of the question, of the greatest cosine to any word of the passage (Khattab and Zaharia,
-    "ColBERT", 2020), estimated from the passage's signs. `question` is what `Space.question_words` gave, at least one row, and
-    no passage is without words.
+    >>> content_spans("L’armée tire sur eux.", "fr")
+    [(2, 7), (8, 12)]
+    """
+    return [(word.start, word.end) for word in content_words(text, lang)] or word_spans(text)
+
+
+def matches(question: Vectors, codes: Sequence[Codes]) -> Vectors:
+    """How well each word of the question finds its like in each passage: float32 of shape (passages, words).
+
+    The greatest cosine between the word and any of the passage's, estimated from their signs; the mean over the words is the
+    late interaction of Khattab and Zaharia, "ColBERT" (2020). `question` is what `Space.question_words` gave, at least one
+    row, and no passage is without words.
 
     >>> question = np.array([[0.6, 0.8, 0, 0, 0, 0, 0, 0]], dtype=np.float32)
     >>> same, opposite = np.packbits([[1, 1, 0, 0, 0, 0, 0, 0]], axis=1), np.packbits([[0, 0, 1, 1, 1, 1, 1, 1]], axis=1)
-    >>> late_interaction(question, [same, opposite]).round(3).tolist()  # (0.6 + 0.8) / sqrt(8)
+    >>> [round(float(best), 3) for best in matches(question, [same, opposite])[:, 0]]  # (0.6 + 0.8) / sqrt(8)
     [0.495, -0.495]
     """
-    if not codes:
-        return np.zeros(0, dtype=np.float32)
     dimension = question.shape[1]
     scale = np.float32(1 / np.sqrt(dimension))
     # A sign is 2 bit - 1, so that the product with signs is twice that with bits, less the sum.
@@ -159,7 +176,7 @@ def late_interaction(question: Vectors, codes: Sequence[Codes]) -> Vectors:
     products = bits @ (2 * scale * question.T)
     products -= scale * question.sum(axis=1)
     starts = np.cumsum([0, *(len(one) for one in codes[:-1])])
-    best: Vectors = np.maximum.reduceat(products, starts, axis=0).mean(axis=1)
+    best: Vectors = np.maximum.reduceat(products, starts, axis=0)
     return best
 
 

@@ -137,6 +137,8 @@ class Store:
                 raise
             return store
         cls.refuse_foreign(folder)
+        # It may take a second, in which a process that is killed must leave nothing.
+        means = space().to_json()
         store = cls(folder)
         try:
             with store.writing() as db:
@@ -145,7 +147,7 @@ class Store:
             with store.writing() as db:
                 db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
                 db.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
-                db.execute("INSERT INTO meta VALUES ('space', ?)", (space().to_json(),))
+                db.execute("INSERT INTO meta VALUES ('space', ?)", (means,))
         except BaseException:
             # Half an index would be refused ever after.
             store.close()
@@ -378,20 +380,35 @@ class Store:
                 found.update(rows)
         return found
 
-    def words(self, ids: Sequence[int]) -> dict[int, tuple[str, Codes | None]]:
-        """The language of each passage, and its words as signs; None where they were never computed."""
-        found: dict[int, tuple[str, Codes | None]] = {}
+    def neighbours(self, ids: Ids, reach: int, generation: int) -> dict[int, tuple[int, str]]:
+        """These passages of `generation` and the nearest `reach` of the same version on either side: version and language."""
+        # The passages of a version were numbered one after the other.
+        wanted = np.unique(ids[:, np.newaxis] + np.arange(-reach, reach + 1))
+        rows: dict[int, tuple[int, str]] = {}
+        with self._reading() as db:
+            for some in _batches(wanted.tolist()):
+                found = db.execute(
+                    f"""SELECT p.id, p.version_id, v.lang FROM passages p JOIN versions v ON v.id = p.version_id
+                        WHERE p.id IN ({_marks(some)}) AND p.born <= ? AND (p.died IS NULL OR p.died > ?)""",
+                    (*some, generation, generation),
+                )
+                rows.update((i, (version, lang)) for i, version, lang in found)
+        near = {(i + step, rows[i][0]) for i in ids.tolist() for step in range(-reach, reach + 1)}
+        return {i: row for i, row in rows.items() if (i, row[0]) in near}
+
+    def words(self, ids: Sequence[int]) -> dict[int, Codes]:
+        """The words of each passage as signs."""
+        found: dict[int, Codes] = {}
         with self._reading() as db:
             card = ModelCard.from_json(db.execute("SELECT value FROM meta WHERE key = 'card'").fetchone()[0])
             width = -(-card.dimension // 8)
             for some in _batches(ids):
                 rows = db.execute(
-                    f"""SELECT p.id, v.lang, x.words FROM passages p JOIN versions v ON v.id = p.version_id
-                        LEFT JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash WHERE p.id IN ({_marks(some)})""",
+                    f"""SELECT p.id, x.words FROM passages p
+                        CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash WHERE p.id IN ({_marks(some)})""",
                     (card.fingerprint, *some),
                 )
-                for i, lang, signs in rows:
-                    found[i] = (lang, None if signs is None else np.frombuffer(signs, dtype=np.uint8).reshape(-1, width))
+                found.update((i, np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)) for i, signs in rows)
         return found
 
     def allowed(self, generation: int, window: Window, lang: str | None = None, source: str | None = None) -> Ids:

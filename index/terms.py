@@ -159,12 +159,21 @@ def without_accents(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
 
 
-def passage_terms(text: str, lang: str) -> list[str]:
-    """The terms of a text written in `lang`, in order, repeated as often as they occur, stop words left out."""
+def content_words(text: str, lang: str) -> list[Word]:
+    """The words of a text written in `lang` that are no stop words, in order.
+
+    >>> [word.form for word in content_words("Le Kremlin a réagi à l’attaque", "fr")]
+    ['kremlin', 'réagi', 'attaque']
+    """
     stop = _STOP.get(lang, frozenset())
     plain = ((word, without_accents(word.form)) for word in words(text))
     # A stray accent is a letter to Unicode, and nothing once accents are gone.
-    return [_term(word.form, lang) for word, letters in plain if letters and letters not in stop]
+    return [word for word, letters in plain if letters and letters not in stop]
+
+
+def passage_terms(text: str, lang: str) -> list[str]:
+    """The terms of a text written in `lang`, in order, repeated as often as they occur, stop words left out."""
+    return [_term(word.form, lang) for word in content_words(text, lang)]
 
 
 def question_terms(text: str, lang: str) -> list[str]:

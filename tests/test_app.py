@@ -56,8 +56,10 @@ def test_a_hit_has_these_fields_and_no_others(client: TestClient) -> None:
     assert set(hit) == HIT
     score, ranks = hit.pop("score"), hit.pop("ranks")
     assert isinstance(score, float)
-    assert {name: set(vote) for name, vote in ranks.items()} == {"dense": {"rank", "score"}, "lexical": {"rank", "score"}}
-    assert {name: vote["rank"] for name, vote in ranks.items()} == {"dense": 1, "lexical": 1}
+    assert {name: set(vote) for name, vote in ranks.items()} == {
+        name: {"rank", "score"} for name in ("dense", "words", "lexical")
+    }
+    assert {name: vote["rank"] for name, vote in ranks.items()} == {"dense": 1, "words": 1, "lexical": 1}
     assert hit["text"].startswith("Le Premier ministre russe Mikhaïl Michoustine est ce mardi à Shanghai")
     assert hit == {
         "rank": 1,

@@ -9,7 +9,7 @@ import pytest
 
 from embed import batching
 from embed.batching import BatchingEncoder
-from embed.encoder import Vectors
+from embed.encoder import Reading, Span
 from embed.errors import EncoderBusy
 from embed.hashing import HashingEncoder
 
@@ -23,13 +23,13 @@ class Gated(HashingEncoder):
         self.started = threading.Event()
         self.batches: list[list[str]] = []
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
         self.batches.append(list(texts))
         self.started.set()
         assert self.gate.wait(timeout=30)
         if "raise" in texts:
             raise ValueError("no such question")
-        return super().encode_queries(texts)
+        return super().read_queries(texts, spans)
 
 
 def test_a_question_has_the_vector_that_the_encoder_gives_it() -> None:
@@ -57,6 +57,46 @@ def test_questions_that_arrive_during_a_batch_form_the_next_one() -> None:
     assert sorted(gated.batches[1]) == asked
     assert len(gated.batches) == 2
     assert np.array_equal(np.stack(found), gated.encode_passages(asked))
+
+
+def assert_same(found: Reading, expected: Reading) -> None:
+    assert np.array_equal(found.vector, expected.vector)
+    assert np.array_equal(found.words, expected.words)
+
+
+def test_a_question_has_the_reading_that_the_encoder_gives_it() -> None:
+    plain = HashingEncoder()
+    with BatchingEncoder(plain) as encoder:
+        for spans in ([], [(0, 2)], [(3, 10), (0, 2), (3, 10)]):
+            assert_same(encoder.read_query("Le Kremlin", spans), plain.read_query("Le Kremlin", spans))
+        for read, expected in (
+            (encoder.read_passages, plain.read_passages),
+            (encoder.read_queries, plain.read_queries),
+        ):
+            texts, each = ["Le Kremlin", "x"], [[(3, 10)], []]
+            for one, other in zip(read(texts, each), expected(texts, each), strict=True):
+                assert_same(one, other)
+        assert np.array_equal(encoder.encode_queries(["x", "y"]), plain.encode_queries(["x", "y"]))
+
+
+def test_one_question_with_several_spans_is_read_once_for_each_of_them_and_its_vector_is_one_of_them() -> None:
+    gated = Gated()
+    asked: list[list[Span]] = [[], [(0, 2)], [(3, 10)], [], [(0, 2)]]
+    with BatchingEncoder(gated) as encoder, ThreadPoolExecutor(6) as clients:
+        first = clients.submit(encoder.encode_query, "first")
+        assert gated.started.wait(timeout=30)
+        others = [clients.submit(encoder.read_query, "Le Kremlin", spans) for spans in asked]
+        while encoder.waiting < len(asked):
+            pass
+        gated.gate.set()
+        found = [other.result(timeout=30) for other in others]
+        first.result(timeout=30)
+        # A list of spans is remembered as well as a tuple, and a vector alone is a reading without spans.
+        assert np.array_equal(encoder.encode_query("Le Kremlin"), found[0].vector)
+        assert_same(encoder.read_query("Le Kremlin", ((0, 2),)), found[1])
+    assert gated.batches == [["first"], ["Le Kremlin"] * 3]
+    for one, spans in zip(found, asked, strict=True):
+        assert_same(one, HashingEncoder().read_query("Le Kremlin", spans))
 
 
 def test_no_batch_is_larger_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from api.cli import build_parser, main
 from embed import EmbedError, Encoder, load
-from embed.encoder import Vectors
+from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
 from index.store import Store
 
@@ -218,7 +218,7 @@ def test_search_prints_passages_for_people(capsys: pytest.CaptureFixture[str], i
     out, err = told(capsys, 0, "search", "Premier ministre russe à Shanghai", "-k", "1")
     first, title, *text = out.splitlines()
     assert first.startswith(f" 1. 2023-05-23T06:35:00+02:00  {SOURCE}  ")
-    assert first.endswith("(dense 1, lexical 1)")
+    assert first.endswith("(dense 1, words 1, lexical 1)")
     assert title == "    Le Premier ministre russe à Shanghai pour notamment rencontrer Xi Jinping"
     assert text[0].startswith("    Le Premier ministre russe Mikhaïl Michoustine est ce mardi")
     assert (max(map(len, text)) <= 100, err) == (True, "")
@@ -626,7 +626,7 @@ def test_an_interruption_ends_with_130_and_keeps_what_was_committed(
 class Failing(HashingEncoder):
     """Fails to embed."""
 
-    def encode_query(self, text: str) -> Vectors:
+    def read_query(self, text: str, spans: Sequence[Span]) -> Reading:
         raise EmbedError("the model 'failing' gave vectors that are not numbers")
 
 

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from embed import Encoder, WeightsDamaged, load, models
 from embed.bundled import default_cache
 from embed.compiled import CompiledEncoder, batches
+from embed.encoder import Reading, Vectors
 from embed.errors import CannotExport
 from embed.export import LEAST_COSINE, exported
 from embed.precision import best_precision
 from embed.sample import sample_texts
 from embed.sentence import SentenceEncoder
+from index.space import word_spans
 
 TEXTS = [
     "La Pologne a commencé à entraîner des pilotes ukrainiens sur des avions F16.",
@@ -85,6 +87,58 @@ def test_the_exported_model_gives_the_vectors_of_torch(model: Encoder, torch_enc
     assert replace(model.card, precision="float32") == torch_encoder.card
 
 
+SPANS = [word_spans(text) for text in TEXTS]
+LEAST_OF_WORDS = {"int8": 0.9, "bfloat16": 0.99, "float32": 0.9999}
+"""Cosine of a word's row to torch's: a state is less than a vector, which is the mean of all states of its text."""
+
+
+def cosines(some: list[Reading], others: list[Reading]) -> Vectors:
+    """Of the words, one after the other."""
+    a, b = (np.concatenate([one.words for one in readings]) for readings in (some, others))
+    assert np.array_equal(a.any(axis=1), b.any(axis=1))
+    a, b = a[a.any(axis=1)], b[b.any(axis=1)]
+    found: Vectors = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    return found
+
+
+@pytest.mark.model
+def test_the_exported_model_gives_the_words_of_torch(model: Encoder, torch_encoder: SentenceEncoder) -> None:
+    texts = sample_texts(40, seed=3)
+    spans = [word_spans(text) for text in texts]
+    for read in ("read_passages", "read_queries"):
+        ours, torchs = (getattr(encoder, read)(texts, spans) for encoder in (model, torch_encoder))
+        found = cosines(ours, torchs)
+        assert len(found) == sum(map(len, spans)) > 2000
+        assert found.min() >= LEAST_OF_WORDS[model.card.precision]
+    # As many are seen of the longest as well.
+    ours, torchs = model.read_passages(TEXTS, SPANS), torch_encoder.read_passages(TEXTS, SPANS)
+    assert [one.words.any(axis=1).sum() for one in ours] == [one.words.any(axis=1).sum() for one in torchs]
+    assert 400 < ours[-1].words.any(axis=1).sum() < model.card.token_limit < len(SPANS[-1])
+
+
+@pytest.mark.model
+def test_the_words_of_a_text_are_the_same_alone_and_among_others(model: Encoder) -> None:
+    together = model.read_passages(TEXTS, SPANS)
+    alone = [model.read_passages([text], [spans])[0] for text, spans in zip(TEXTS, SPANS, strict=True)]
+    assert cosines(together, alone).min() >= 0.999
+    assert [one.words.shape for one in together] == [(len(spans), 384) for spans in SPANS]
+
+
+@pytest.mark.model
+def test_more_texts_than_a_group_holds_have_their_own_words(model: Encoder) -> None:
+    texts = [f"drone {number} {'la ' * (number * 7 % 13)}" for number in range(300)]
+    spans = [word_spans(text) for text in texts]
+    readings = model.read_passages(texts, spans)
+    assert np.array_equal(np.stack([one.vector for one in readings]), model.encode_passages(texts))
+    for number in (0, 255, 256, 299):
+        assert (
+            cosines(
+                readings[number : number + 1], model.read_passages(texts[number : number + 1], spans[number : number + 1])
+            ).min()
+            >= 0.999
+        )
+
+
 @pytest.mark.model
 def test_a_text_has_the_same_vector_alone_and_among_others(model: Encoder) -> None:
     together = model.encode_passages(TEXTS)
@@ -93,13 +147,16 @@ def test_a_text_has_the_same_vector_alone_and_among_others(model: Encoder) -> No
 
 
 @pytest.mark.model
-def test_many_threads_get_their_own_vectors(model: Encoder) -> None:
-    expected = {text: model.encode_query(text) for text in TEXTS[:20]}
+def test_many_threads_get_their_own_vectors_and_words(model: Encoder) -> None:
+    expected = {text: model.read_query(text, spans) for text, spans in zip(TEXTS[:20], SPANS[:20], strict=True)}
     wrong: list[str] = []
 
     def ask(text: str) -> None:
         for _ in range(5):
-            if not np.allclose(model.encode_query(text), expected[text], atol=1e-5):
+            found = model.read_query(text, word_spans(text))
+            if not np.allclose(found.vector, expected[text].vector, atol=1e-5):
+                wrong.append(text)
+            if not np.allclose(found.words, expected[text].words, atol=1e-4):
                 wrong.append(text)
 
     threads = [threading.Thread(target=ask, args=(text,)) for text in expected]
@@ -159,6 +216,10 @@ def test_another_model_is_exported_and_found_again(small_model: Path, tmp_path: 
     assert first.card == second.card == replace(load(str(small_model), "torch").card, precision="float32")
     assert caplog.messages == ["preparing the model 'small-model' for this processor: once, about a minute"]
     assert np.array_equal(first.encode_query("le Kremlin"), second.encode_query("le Kremlin"))
+    torch_encoder, spans = load(str(small_model), "torch"), [(0, 2), (3, 10), (3, 3)]
+    found, expected = first.read_query("le Kremlin", spans), torch_encoder.read_query("le Kremlin", spans)
+    assert found.vector == pytest.approx(expected.vector, abs=1e-3)
+    assert cosines([found], [expected]) == pytest.approx(np.ones(2), abs=1e-4)
 
 
 def test_a_model_that_cannot_be_exported_runs_with_torch_and_is_tried_once(

@@ -383,3 +383,20 @@ def read_while_writing(change: Callable[[int], Callable[[], None]], count: int) 
     assert failures == []
     assert len(runs) == 4
     assert min(runs) >= 10
+
+
+@settings(max_examples=25, deadline=None)
+@given(weights=st.dictionaries(st.sampled_from(["a", "b", "c", "zz"]), st.sampled_from([0.15, 0.3, 0.7, 1.0, 2.0]), max_size=4))
+def test_weighted_terms_count_as_their_weights_say(weights: dict[str, float]) -> None:
+    passages = [(1, ["a", "b"]), (2, ["b", "b", "c"]), (3, ["c"]), (4, ["a", "a", "a", "c"]), (5, ["d"])]
+    exact = ExactTerms()
+    with tempfile.TemporaryDirectory() as folder:
+        tantivy = TantivyTerms.create(Path(folder) / "lexical", "owner")
+        for engine in (exact, tantivy):
+            engine.add(passages)
+            engine.commit(1)
+        for among in (None, ids_of([2, 4, 5])):
+            assert_best(tantivy.view().matching(weights, 9, among), list(exact.view().matching(weights, 9)), 9, among)
+    once = exact.view().matching(["a", "b"], 9)
+    twice = exact.view().matching({"a": 2.0, "b": 2.0}, 9)
+    assert dict(twice) == pytest.approx({i: 2 * score for i, score in once})

@@ -1,53 +1,80 @@
 """Fusion, by arithmetic that a reader can do again."""
 
 import math
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.fuse import LEXICAL_WEIGHT, fuse
+from index.fuse import OTHER, SAME, Evidence, features, fuse
 
 
-def test_a_score_is_the_cosine_plus_the_weighted_logarithm_of_one_plus_bm25() -> None:
-    fused = fuse({1: 0.80, 2: 0.85, 3: 0.81}, {1: math.e - 1, 3: math.e**2 - 1})
+def evidence(*passages: tuple[int, float, float, float, float, float, bool]) -> Evidence:
+    """From rows of id, cosine, near cosine, near words, near terms, near translations, other."""
+    columns = list(zip(*passages, strict=True)) or [()] * 7
+    kinds = (np.int64, *[np.float32] * 5, np.bool_)
+    return Evidence(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def probability(odds: float) -> float:
+    return 1 / (1 + math.exp(-odds))
+
+
+def test_the_evidence_is_added_up_as_log_odds() -> None:
+    fused = fuse(evidence((1, 0.5, 0.4, 0.3, math.e - 1, 0.0, False), (2, 0.5, 0.4, 0.3, math.e**2 - 1, math.e - 1, True)))
     # ln(1 + e - 1) is 1, and ln(1 + e² - 1) is 2.
-    scores = {1: 0.80 + LEXICAL_WEIGHT, 2: 0.85, 3: 0.81 + 2 * LEXICAL_WEIGHT}
-    assert dict(fused) == pytest.approx(scores, abs=1e-6)
-    assert fused.ids.tolist() == sorted(scores, key=lambda i: -scores[i])
+    same = SAME.prior + 0.5 * SAME.cosine + 0.4 * SAME.near_cosine + 0.3 * SAME.near_words + SAME.near_terms
+    other = OTHER.prior + 0.5 * OTHER.cosine + 0.4 * OTHER.near_cosine + 0.3 * OTHER.near_words
+    other += 2 * OTHER.near_terms + OTHER.near_translations
+    assert dict(fused) == pytest.approx({1: probability(same), 2: probability(other)}, abs=1e-6)
 
 
-def test_without_a_term_in_common_the_cosine_alone_decides() -> None:
-    assert fuse({4: 0.5, 7: 0.9, 2: 0.7}, {}).ids.tolist() == [7, 2, 4]
+def test_more_evidence_of_any_kind_never_lowers_a_passage() -> None:
+    for weights in (SAME, OTHER):
+        assert min(getattr(weights, field.name) for field in fields(weights) if field.name != "prior") >= 0
+
+
+def test_without_words_the_cosine_stands_in() -> None:
+    with_words, without = evidence((1, 0.5, 0.4, 0.5, 0.0, 0.0, False)), evidence((1, 0.5, 0.4, math.nan, 0.0, 0.0, False))
+    assert list(fuse(without)) == list(fuse(with_words))
+    assert features(without).tolist() == features(with_words).tolist()
 
 
 def test_equal_scores_come_in_the_order_of_their_ids() -> None:
-    assert fuse({9: 0.5, 3: 0.5, 5: 0.5}, {}).ids.tolist() == [3, 5, 9]
-    assert fuse({9: 0.5, 3: 0.5, 5: 0.5}, {5: 1.0, 9: 1.0}).ids.tolist() == [5, 9, 3]
-
-
-def test_what_has_no_cosine_is_not_ranked() -> None:
-    assert fuse({1: 0.5}, {1: 2.0, 2: 30.0}).ids.tolist() == [1]
+    row = (0.5, 0.5, 0.5, 1.0, 0.0, False)
+    assert fuse(evidence((3, *row), (5, *row), (9, *row))).ids.tolist() == [3, 5, 9]
+    # Noise in the seventh digit is no evidence.
+    noisy = replace(evidence((3, *row), (5, *row)), cosine=np.array([0.5, 0.5 + 1e-8], dtype=np.float32))
+    assert fuse(noisy).ids.tolist() == [3, 5]
 
 
 def test_nothing_fuses_to_nothing() -> None:
-    assert list(fuse({}, {})) == []
+    assert list(fuse(evidence())) == []
 
 
 def test_many_rare_words_in_common_weigh_little_more_than_some() -> None:
-    weak, strong, extreme = (fuse({1: 0.8}, {1: points}).scores[0] for points in (5.0, 20.0, 80.0))
+    weak, strong, extreme = (
+        float((features(evidence((1, 0.0, 0.0, 0.0, points, 0.0, False))) @ np.array([0, 0, 0, SAME.near_terms, 0, 0]))[0])
+        for points in (5.0, 20.0, 80.0)
+    )
     # ln 6, ln 21 and ln 81: each step of four times the points adds less than ln 4.
-    assert 0 < extreme - strong < LEXICAL_WEIGHT * math.log(4)
-    assert 0 < strong - weak < LEXICAL_WEIGHT * math.log(4)
+    assert 0 < extreme - strong < SAME.near_terms * math.log(4)
+    assert 0 < strong - weak < SAME.near_terms * math.log(4)
+
+
+cosines = st.floats(-1, 1, width=32)
+points = st.floats(0, 60, width=32)
 
 
 @given(
-    dense=st.dictionaries(st.integers(1, 30), st.floats(-1, 1, width=32), max_size=20),
-    lexical=st.dictionaries(st.integers(1, 30), st.floats(0, 60, width=32), max_size=20),
+    st.dictionaries(st.integers(1, 30), st.tuples(cosines, cosines, cosines | st.just(math.nan), points, points, st.booleans()))
 )
-def test_everything_with_a_cosine_is_ranked_once_best_first(dense: dict[int, float], lexical: dict[int, float]) -> None:
-    fused = list(fuse(dense, lexical))
-    assert {i for i, _ in fused} == set(dense)
+def test_every_passage_is_ranked_once_best_first_with_a_probability(
+    passages: dict[int, tuple[float, float, float, float, float, bool]],
+) -> None:
+    fused = list(fuse(evidence(*((i, *row) for i, row in sorted(passages.items())))))
+    assert {i for i, _ in fused} == set(passages)
     assert fused == sorted(fused, key=lambda pair: (-pair[1], pair[0]))
-    for i, score in fused:
-        assert score == pytest.approx(dense[i] + LEXICAL_WEIGHT * math.log(1 + lexical.get(i, 0)), abs=1e-6)
+    assert all(0 <= score <= 1 for _, score in fused)

@@ -45,3 +45,19 @@ def test_words_beyond_the_limit_are_not_seen() -> None:
     assert np.array_equal(encoder.encode_query("un deux trois"), encoder.encode_query("un deux trois quatre"))
     assert not np.array_equal(encoder.encode_query("un deux trois"), encoder.encode_query("un deux quatre"))
     assert encoder.count_tokens(["un deux trois quatre"]) == [4]
+
+
+def test_a_word_has_the_vector_of_a_text_that_consists_of_it() -> None:
+    encoder = HashingEncoder()
+    text, spans = "Le Kremlin, l’armée", [(3, 10), (0, 2), (14, 19), (0, 19)]
+    for reading in (*encoder.read_passages([text], [spans]), encoder.read_query(text, spans)):
+        assert np.array_equal(reading.words, encoder.encode_passages(["Kremlin", "Le", "armée", text]))
+
+
+def test_words_beyond_the_limit_and_spans_without_a_word_have_rows_of_zeros() -> None:
+    text = " un  deux\ttrois quatre"
+    spans = [(1, 3), (5, 9), (10, 15), (16, 22), (3, 5), (9, 10), (6, 6), (30, 40), (13, 18)]
+    seen = {3: [1, 1, 1, 0, 0, 0, 0, 0, 1], 1: [1, 0, 0, 0, 0, 0, 0, 0, 0], 4: [1, 1, 1, 1, 0, 0, 0, 0, 1]}
+    for limit, rows in seen.items():
+        reading = HashingEncoder(token_limit=limit).read_query(text, spans)
+        assert reading.words.any(axis=1).astype(int).tolist() == rows

@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 
 import index.ingest
 from embed import Encoder
-from embed.encoder import Vectors
+from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
+from embed.sample import sample_texts
 from index import lock
 from index.documents import Facts, Failure
 from index.errors import IndexBusy, InvalidRequest, ModelMismatch, NotAnIndex
 from index.ingest import Report, ingest
 from index.records import Window
 from index.search import Searcher
+from index.space import content_spans, estimate
 from index.store import FILE, Changes, Store
 
 DAY = Facts(lang="fr", tz="Europe/Paris", day=date(2023, 5, 23))
@@ -39,8 +41,12 @@ Une légion revendique l’attaque.
 """
 
 
+SAMPLE = frozenset(sample_texts(1000, seed=3))
+"""What a new index takes the means of the model from; more than it takes."""
+
+
 class CountingEncoder(HashingEncoder):
-    """Keeps what it was asked for; fails, or is interrupted, at the text that `fails_at` is part of."""
+    """Keeps what it was asked for of its own; fails, or is interrupted, at the text that `fails_at` is part of."""
 
     def __init__(self, fails_at: str = "", error: BaseException | None = None) -> None:
         super().__init__()
@@ -48,11 +54,12 @@ class CountingEncoder(HashingEncoder):
         self._fails_at = fails_at
         self._error = error or RuntimeError("the encoder broke")
 
-    def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        if self._fails_at and any(self._fails_at in text for text in texts):
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        own = [text for text in texts if text not in SAMPLE]
+        if self._fails_at and any(self._fails_at in text for text in own):
             raise self._error
-        self.texts.extend(texts)
-        return super().encode_passages(texts)
+        self.texts.extend(own)
+        return super().read_passages(texts, spans)
 
 
 @pytest.fixture
@@ -89,7 +96,7 @@ def texts(folder: Path) -> dict[str, str]:
 
 
 def assert_whole(folder: Path, encoder: Encoder) -> None:
-    """Every entry has passages that cover it, every passage its vector, and the caches show just these."""
+    """Every entry has passages that cover it, every passage its vector and words, and the caches show just these."""
     with Store.open(folder) as store, Searcher(folder, encoder) as searcher:
         generation = store.generation()
         alive = set(store.allowed(generation, Window()).tolist())
@@ -97,13 +104,21 @@ def assert_whole(folder: Path, encoder: Encoder) -> None:
             passages = store.passages_of(entry.id, generation)
             assert "".join("".join(passage.text.split()) for passage in passages) == "".join(entry.text.split())
             assert {passage.id for passage in passages} <= alive
+        space = store.space()
+        assert space is not None
         vectors = {
-            i: row for ids, rows in store.born_vectors(-1, generation) for i, row in zip(ids.tolist(), rows, strict=True)
+            i: (lang, row)
+            for ids, langs, rows in store.born_vectors(-1, generation)
+            for i, lang, row in zip(ids.tolist(), langs, rows, strict=True)
         }
-        assert set(vectors) == alive
+        words = store.words(sorted(alive))
+        assert set(vectors) == set(words) == alive
         for i, passage in store.passages(sorted(alive)).items():
-            expected = encoder.encode_passages([f"{passage.entry.title}\n{passage.text}".removeprefix("\n")])[0]
-            assert np.array_equal(vectors[i], expected)
+            text = f"{passage.entry.title}\n{passage.text}".removeprefix("\n")
+            (reading,) = encoder.read_passages([text], [content_spans(text, passage.entry.lang)])
+            assert vectors[i][0] == passage.entry.lang
+            assert np.array_equal(vectors[i][1], reading.vector.astype(np.float16).astype(np.float32))
+            assert np.array_equal(words[i], space.codes(reading.words, passage.entry.lang))
         snapshot = searcher.reader.snapshot()
         assert snapshot.generation == generation
         every = encoder.encode_query("x")
@@ -202,6 +217,46 @@ def test_equal_passages_are_embedded_once_also_when_others_lie_between(
     page = write("fil/a.jsonl", jsonl({"a": "Direct.", "b": "Un.", "c": "Direct.", "d": "Deux."}))
     assert ingest([page], folder, encoder) == Report(documents=1, added=4, passages=4, embedded=3, generation=1)
     assert encoder.texts == ["Direct.", "Un.", "Deux."]
+
+
+def test_equal_passages_of_two_languages_have_words_of_their_own(write: Callable[..., Path], folder: Path) -> None:
+    encoder = CountingEncoder()
+    page = write("fil/a.jsonl", jsonl({"a": "Direct."}) + jsonl({"b": "Direct."}, lang="en"))
+    assert ingest([page], folder, encoder) == Report(documents=1, added=2, passages=2, embedded=2, generation=1)
+    assert encoder.texts == ["Direct.", "Direct."]
+    assert_whole(folder, encoder)
+
+
+def test_a_change_of_language_alone_computes_the_words_again(write: Callable[..., Path], folder: Path) -> None:
+    ingest([write("fil/a.jsonl", jsonl({"a": "Direct."}))], folder, HashingEncoder())
+    encoder = CountingEncoder()
+    report = ingest([write("fil/a.jsonl", jsonl({"a": "Direct."}, lang="en"))], folder, encoder)
+    assert (report.changed, report.embedded, encoder.texts) == (1, 1, ["Direct."])
+    assert_whole(folder, encoder)
+
+
+def test_an_index_is_made_in_the_space_of_its_model_and_stays_in_it(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = estimate(HashingEncoder())
+    ingest([write("fil/page.txt", PAGE)], folder, HashingEncoder(), DAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(index.ingest, "space_of", lambda encoder: pytest.fail("the index has a space"))
+        ingest([write("fil/other.txt", "07h44 : Ailleurs\nUne incursion ailleurs.\n")], folder, HashingEncoder(), DAY)
+    with Store.open(folder) as store:
+        space = store.space()
+    assert space is not None
+    assert space.to_json() == expected.to_json()
+    assert_whole(folder, HashingEncoder())
+
+
+def test_a_passage_without_words_is_indexed_and_found(write: Callable[..., Path], folder: Path) -> None:
+    ingest([write("fil/a.jsonl", jsonl({"a": "🙂 !!!", "b": "Le Kremlin dément."}))], folder, HashingEncoder())
+    assert_whole(folder, HashingEncoder())
+    with Store.open(folder) as store:
+        assert {i: codes.shape for i, codes in store.words([1, 2]).items()} == {1: (0, 32), 2: (2, 32)}
+    with Searcher(folder, HashingEncoder()) as searcher:
+        assert [hit.passage.entry.key for hit in searcher.search("Kremlin").hits] == ["b", "a"]
 
 
 def test_a_change_of_date_or_address_alone_is_a_change(write: Callable[..., Path], folder: Path) -> None:
@@ -500,7 +555,7 @@ def test_a_process_killed_between_its_commit_and_the_caches_loses_nothing(
     with Searcher(folder, HashingEncoder()) as searcher:
         found = searcher.search("Kremlin", k=100)
         assert (found.generation, len(found.hits)) == (1 + (not first), 30 + (not first))
-        assert {name for hit in found.hits for name in hit.ranks} == {"dense", "lexical"}
+        assert {name for hit in found.hits for name in hit.ranks} == {"dense", "lexical", "words"}
     assert ingest([page], folder, HashingEncoder()).unchanged == 30
     assert_whole(folder, HashingEncoder())
 
@@ -509,9 +564,7 @@ def test_a_process_killed_before_its_first_commit_leaves_an_index_that_can_go_on
     write: Callable[..., Path], folder: Path
 ) -> None:
     page = write("fil/a.jsonl", jsonl({"a": "Un."}))
-    killed = in_another_process(
-        page, folder, "HashingEncoder.encode_passages = lambda self, texts: os.kill(os.getpid(), signal.SIGKILL)"
-    )
+    killed = in_another_process(page, folder, "index.ingest._embed = lambda *args: os.kill(os.getpid(), signal.SIGKILL)")
     assert killed.returncode == -9
     assert ingest([page], folder, HashingEncoder()) == Report(documents=1, added=1, passages=1, embedded=1, generation=1)
     assert_whole(folder, HashingEncoder())

@@ -170,8 +170,8 @@ def test_results_stand_on_the_page_as_the_search_ranks_them(client: TestClient) 
 def test_the_page_says_why_a_passage_ranks_there_in_the_readers_numbers(client: TestClient) -> None:
     vote = client.get("/search", params={"q": "drones", "k": 1}).json()["hits"][0]["ranks"]["lexical"]
     french, english = read(client, q="drones", ui="fr"), read(client, q="drones", ui="en")
-    assert set(french.text("dt")) == {"sens", "mots"}
-    assert set(english.text("dt")) == {"meaning", "words"}
+    assert set(french.text("dt")) == {"sens", "sens des mots", "mots"}
+    assert set(english.text("dt")) == {"meaning", "meaning of words", "words"}
     number = f"{vote['score']:.3f}".rstrip("0")
     assert f"no. {vote['rank']} ({number})" in english.text("dd")
     assert f"n°\u00a0{vote['rank']} ({number.replace('.', ',')})" in french.text("dd")

@@ -1,24 +1,34 @@
 """Caches made anew, and an index embedded with another model."""
 
+import hashlib
 import json
 import shutil
+import sqlite3
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from embed.encoder import ModelCard, Vectors
+from embed.encoder import ModelCard, Reading, Span
 from embed.hashing import HashingEncoder
-from index import lock
+from embed.sample import sample_texts
+from index import lock, migrations
 from index.errors import IndexBusy, ModelMismatch, NotAnIndex
 from index.ingest import ingest, reembed
-from index.records import Window
+from index.records import Entry, Window
 from index.repair import rebuild_caches
 from index.search import Searcher
-from index.store import Store
+from index.space import content_spans, estimate
+from index.store import FILE, Store
+from index.vectors import FaissVectors
 
 OLD = HashingEncoder().card
+
+
+SAMPLE = frozenset(sample_texts(1000, seed=3))
+"""What the means of a model are taken from; more than that."""
 
 
 class OtherEncoder(HashingEncoder):
@@ -33,11 +43,12 @@ class OtherEncoder(HashingEncoder):
     def card(self) -> ModelCard:
         return ModelCard("other", "2", 64, 24)
 
-    def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        if self._fails_at and any(self._fails_at in text for text in texts):
+    def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        own = [text for text in texts if text not in SAMPLE]
+        if self._fails_at and any(self._fails_at in text for text in own):
             raise RuntimeError("the encoder broke")
-        self.texts.extend(texts)
-        return super().encode_passages(texts)
+        self.texts.extend(own)
+        return super().read_passages(texts, spans)
 
 
 @pytest.fixture
@@ -68,12 +79,19 @@ def test_rebuilt_caches_answer_as_before(folder: Path) -> None:
     before = found(folder, HashingEncoder())
     assert rebuild_caches(folder, OLD) == 2
     rebuilt = found(folder, HashingEncoder())
-    # Passages that were removed no longer count in the statistics, so the scores may move a little.
+    # Passages that were removed no longer count in the statistics, so that scores and places may move a little.
     assert sorted((i, text) for i, text, _ in rebuilt) == sorted((i, text) for i, text, _ in before)
-    assert {i: score for i, _, score in rebuilt} == pytest.approx({i: score for i, _, score in before}, abs=0.01)
     shutil.rmtree(folder / "cache")
     assert rebuild_caches(folder, OLD) == 2
     assert found(folder, HashingEncoder()) == rebuilt
+
+
+def test_rebuilt_caches_of_what_was_never_edited_give_the_same_scores(folder: Path) -> None:
+    new = folder.with_name("new")
+    ingest([folder.with_name("fil") / "a.jsonl"], new, HashingEncoder())
+    before = found(new, HashingEncoder())
+    assert rebuild_caches(new, OLD) == 1
+    assert found(new, HashingEncoder()) == before
 
 
 def test_rebuilding_clears_away_whatever_is_in_the_caches(folder: Path) -> None:
@@ -118,17 +136,26 @@ def test_an_index_embedded_with_another_model_is_that_model_s(folder: Path) -> N
     with Store.open(folder) as store:
         assert (store.card(), store.generation(), store.counts(3)) == (other.card, 3, (12, 24))
         born = list(store.born_vectors(-1, 3))
-        ids = np.concatenate([some for some, _ in born]).tolist()
+        ids = np.concatenate([some for some, _, _ in born]).tolist()
         assert ids == store.allowed(3, Window()).tolist()
         passages = store.passages(ids)
-        vectors = np.concatenate([rows for _, rows in born])
-        assert np.array_equal(vectors, other.encode_passages([passages[i].text for i in ids]))
+        vectors = np.concatenate([rows for _, _, rows in born])
+        expected = other.encode_passages([passages[i].text for i in ids])
+        assert np.array_equal(vectors, expected.astype(np.float16).astype(np.float32))
+        # Its space is that model's as well, and the words are in it.
+        space, words = store.space(), store.words(ids)
+        assert space is not None
+        assert space.to_json() == estimate(other).to_json()
+        for i in ids:
+            text = passages[i].text
+            (reading,) = other.read_passages([text], [content_spans(text, "fr")])
+            assert np.array_equal(words[i], space.codes(reading.words, "fr"))
         # The former passages are history, not gone.
         assert store.counts(2) == (12, 12)
     with Searcher(folder, other) as searcher:
         hits = searcher.search("Premier 7", k=100).hits
         assert {hit.passage.id for hit in hits} == set(ids)
-        assert {name for hit in hits for name in hit.ranks} == {"dense", "lexical"}
+        assert {name for hit in hits for name in hit.ranks} == {"dense", "lexical", "words"}
     assert ingest([folder.parent / "fil" / "a.jsonl"], folder, other).unchanged == 12
 
 
@@ -173,12 +200,14 @@ def test_embedding_with_the_same_model_or_going_back_computes_nothing(folder: Pa
     again = OtherEncoder()
     assert (reembed(folder, again), again.texts) == (24, [])
 
-    def refuse(self: HashingEncoder, texts: Sequence[str]) -> Vectors:
-        assert list(texts) == []
-        return np.zeros((0, 256), dtype=np.float32)
+    read = HashingEncoder.read_passages
+
+    def refuse(self: HashingEncoder, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        assert set(texts) <= SAMPLE
+        return read(self, texts, spans)
 
     with monkeypatch.context() as patch:
-        patch.setattr(HashingEncoder, "encode_passages", refuse)
+        patch.setattr(HashingEncoder, "read_passages", refuse)
         assert reembed(folder, HashingEncoder()) == 12
     assert {text for _, text, _ in found(folder, HashingEncoder())} == texts
 
@@ -188,3 +217,116 @@ def test_an_index_is_not_embedded_anew_while_another_writes(folder: Path) -> Non
         reembed(folder, OtherEncoder())
     with Store.open(folder) as store:
         assert store.card() == OLD
+
+
+# An index of the first release
+
+
+def first_layout(folder: Path, texts: Sequence[str]) -> None:
+    """An index as the first release wrote it: layout 1, an entry of one passage for each text, vectors in single precision.
+
+    Beside it the search cache of that release, whose vectors have the same name and are less nothing.
+    """
+    folder.mkdir()
+    db = sqlite3.connect(folder / FILE)
+    vectors = HashingEncoder().encode_passages(texts)
+    with db:
+        db.execute(f"PRAGMA application_id = {int.from_bytes(b'FILR', 'big')}")
+        migrations.m001_entries_versions_passages_vectors(db)
+        db.execute("PRAGMA user_version = 1")
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("card", OLD.to_json()), ("identity", "0123456789abcdef")])
+        db.execute("INSERT INTO generations VALUES (1, 1684836000000000)")
+        db.execute("INSERT INTO sources VALUES (1, 'fil/a.jsonl', '/tmp/fil/a.jsonl', 'UTC')")
+        for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=1):
+            entry = Entry("fil/a.jsonl", f"{number}", "", text, "fr")
+            digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+            db.execute("INSERT INTO entries VALUES (?, 1, ?)", (entry.id, entry.key))
+            db.execute(
+                "INSERT INTO versions (id, entry_id, title, text, lang, content_hash, born) VALUES (?, ?, '', ?, 'fr', ?, 1)",
+                (number, entry.id, text, entry.content_hash),
+            )
+            db.execute("INSERT INTO passages VALUES (?, ?, 0, ?, ?, 1, NULL)", (number, number, len(text), digest))
+            db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (number, OLD.fingerprint, digest, vector.tobytes()))
+    db.close()
+    cache = FaissVectors(OLD.dimension)
+    cache.add(np.arange(1, len(texts) + 1), vectors)
+    cache.commit(1)
+    cache.save(folder / "cache", f"0123456789ab-{OLD.fingerprint}")
+
+
+def test_an_index_of_the_first_release_is_refused_by_every_walk_until_it_is_embedded_anew(tmp_path: Path) -> None:
+    folder, texts = tmp_path / "index", ["Le Kremlin dément.", "Recette de crêpes.", "Kiev aussi."]
+    first_layout(folder, texts)
+    page = tmp_path / "a.jsonl"
+    page.write_text(json.dumps({"_id": "4", "text": "Fin.", "lang": "fr"}))
+    for walk in (
+        lambda: Searcher(folder, HashingEncoder()),
+        lambda: rebuild_caches(folder, OLD),
+        lambda: ingest([page], folder, HashingEncoder()),
+    ):
+        with pytest.raises(ModelMismatch) as caught:
+            walk()
+        assert str(caught.value) == (
+            f"the index {folder} was embedded by an earlier release, without words: "
+            f"embed it anew with filrouge repair --index {folder}"
+        )
+    assert reembed(folder, HashingEncoder()) == 3
+    new = tmp_path / "new"
+    entries = "".join(json.dumps({"_id": f"{n}", "text": text, "lang": "fr"}) + "\n" for n, text in enumerate(texts, start=1))
+    page.write_text(entries)
+    ingest([page], new, HashingEncoder())
+    # The same hits with the same scores as of an index that was made today; its passages are the fourth to sixth.
+    with Searcher(folder, HashingEncoder()) as mended, Searcher(new, HashingEncoder()) as made:
+        found, expected = (each.search("Kremlin et Kiev", k=3).hits for each in (mended, made))
+        assert [(hit.passage.id - 3, hit.passage.text) for hit in found] == [
+            (hit.passage.id, hit.passage.text) for hit in expected
+        ]
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+
+
+def test_the_command_mends_an_index_of_the_first_release_and_says_so(
+    tmp_path: Path, filrouge: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    folder = tmp_path / "index"
+    first_layout(folder, ["Le Kremlin dément.", "Recette de crêpes."])
+    refused = filrouge("search", "Kremlin", "--index", folder)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert " ".join(refused.stderr.split()) == (
+        f"filrouge: the index {folder} was embedded by an earlier release, without words: "
+        f"embed it anew with filrouge repair --index {folder}"
+    )
+    mended = filrouge("repair", "--index", folder, "--json")
+    assert (mended.returncode, json.loads(mended.stdout)) == (0, {"model": "hashing", "embedded": 2, "generation": 2})
+    found = filrouge("search", "Kremlin", "--index", folder, "--json")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert [hit["text"] for hit in json.loads(found.stdout)["hits"]] == ["Le Kremlin dément.", "Recette de crêpes."]
+    # Once is enough.
+    assert json.loads(filrouge("repair", "--index", folder, "--json").stdout)["embedded"] == 0
+
+
+def test_a_mending_that_was_interrupted_leaves_the_index_refused_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.ingest._EMBED_EVERY", 2)
+    folder, texts = tmp_path / "index", [f"Le Kremlin numéro {n}." for n in range(6)]
+    first_layout(folder, texts)
+    asked: list[str] = []
+    read = HashingEncoder.read_passages
+
+    def note(self: HashingEncoder, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        own = [text for text in texts if text not in SAMPLE]
+        if len(asked) == 4 and own:
+            asked.append("interrupted")
+            raise KeyboardInterrupt
+        asked.extend(own)
+        return read(self, texts, spans)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HashingEncoder, "read_passages", note)
+        with pytest.raises(KeyboardInterrupt):
+            reembed(folder, HashingEncoder())
+        with pytest.raises(ModelMismatch, match="was embedded by an earlier release, without words"):
+            Searcher(folder, HashingEncoder())
+        assert reembed(folder, HashingEncoder()) == 6
+    assert asked == [*texts[:4], "interrupted", *texts[4:]]
+    assert len(found(folder, HashingEncoder())) == 6

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from embed import Encoder
 from embed.hashing import HashingEncoder
 from index.errors import InvalidRequest
-from index.fuse import LEXICAL_WEIGHT
 from index.ingest import ingest
 from index.language import question_language
+from index.lexicon import translated_terms
 from index.reader import Filters
-from index.records import Entry, Hit, Vote, Window
+from index.records import Entry, Hit, Ranking, Window
 from index.search import MAX_QUESTION, Searcher, check
+from index.space import matches, word_spans
 from index.store import Store
 from index.terms import question_terms
 
@@ -117,33 +118,61 @@ def test_a_hit_says_what_each_ranking_said_of_it(searcher: Searcher) -> None:
     question = "Le Kremlin dément"
     found = searcher.search(question, k=100)
     snapshot = searcher.reader.snapshot()
-    vector = searcher.encoder.encode_query(question)
-    dense = list(snapshot.vectors.nearest(vector, 300))
-    lexical = list(snapshot.terms.matching(question_terms(question, "fr"), 300))
-    cosines, points = dict(dense), dict(lexical)
-    places = {
-        "dense": {i: Vote(rank, score) for rank, (i, score) in enumerate(dense, start=1)},
-        "lexical": {i: Vote(rank, score) for rank, (i, score) in enumerate(lexical, start=1)},
+    reading = searcher.encoder.read_query(question, word_spans(question))
+    ids = sorted(everything(searcher))
+    codes = searcher.reader.store.words(ids)
+    late = matches(snapshot.space.question_words(reading.words, "fr"), [codes[i] for i in ids]).mean(axis=1)
+    rankings = {
+        "dense": snapshot.vectors.nearest(snapshot.space.question(reading.vector, "fr"), 300),
+        "words": Ranking.best(np.array(ids), late),
+        "lexical": snapshot.terms.matching(question_terms(question, "fr"), 300),
+        "translated": snapshot.terms.matching(translated_terms(question, "fr"), 150),
     }
     assert (found.question, found.lang, found.card) == (question, "fr", searcher.encoder.card)
     assert [hit.rank for hit in found.hits] == list(range(1, 101))
     scores = [hit.score for hit in found.hits]
     assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    said = {name: dict(ranking) for name, ranking in rankings.items()}
     for hit in found.hits:
         i = hit.passage.id
-        assert hit.ranks == {name: votes[i] for name, votes in places.items() if i in votes}
-        assert hit.score == pytest.approx(cosines[i] + LEXICAL_WEIGHT * np.log1p(points.get(i, 0.0)), abs=1e-6)
+        assert {name: vote.score for name, vote in hit.ranks.items()} == pytest.approx(
+            {name: scores[i] for name, scores in said.items() if i in scores}, abs=1e-5
+        )
+        for name in ("dense", "lexical", "translated"):
+            if name in hit.ranks:
+                assert hit.ranks[name].rank == rankings[name].ids.tolist().index(i) + 1
 
 
-def test_a_passage_found_by_one_ranking_is_scored_by_both(searcher: Searcher) -> None:
+def test_a_passage_found_by_one_ranking_is_scored_by_all(searcher: Searcher) -> None:
     snapshot = searcher.reader.snapshot()
     question = "Shanghai 12"
     shallow = searcher.rank(question, 3, Filters(), snapshot)
     deep = searcher.rank(question, 1000, Filters(), snapshot)
-    assert set(shallow.fused.ids.tolist()) == set(shallow.dense.ids.tolist()) | set(shallow.lexical.ids.tolist())
-    assert 3 < len(shallow.fused) <= 6
+    voted = [set(shallow.votes[name].ids.tolist()) for name in ("dense", "lexical", "translated")]
+    assert set(shallow.fused.ids.tolist()) == set.union(*voted)
+    assert 3 < len(shallow.fused) <= 7
     scores = dict(deep.fused)
-    assert {i: scores[i] for i, _ in shallow.fused} == dict(shallow.fused)
+    assert {i: scores[i] for i, _ in shallow.fused} == pytest.approx(dict(shallow.fused), abs=2e-6)
+
+
+def test_a_passage_is_helped_by_its_neighbours_of_the_same_entry_alone(tmp_path: Path) -> None:
+    long = "Le Kremlin dément toute attaque. " + "Rien de neuf ce soir. " * 40 + "Une phrase de fin."
+    file = tmp_path / "fil.jsonl"
+    lines = [{"_id": "long", "text": long, "lang": "fr"}, {"_id": "short", "text": "Une phrase de fin.", "lang": "fr"}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    encoder = HashingEncoder(token_limit=40)
+    ingest([file], tmp_path / "index", encoder)
+    with Searcher(tmp_path / "index", encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        evidence, votes = searcher.evidence("Kremlin", 100, Filters(), snapshot)
+        points = dict(votes["lexical"])
+        (first,) = points
+        # The passages of an entry are numbered in its order.
+        assert first == evidence.ids[0]
+        found = evidence.near_terms.round(4).tolist()
+        assert found == pytest.approx([points[first]] * 3 + [0.0] * (len(found) - 3), abs=1e-4)
+        assert len(found) > 4
 
 
 def test_the_best_of_a_few_is_the_best_of_many(searcher: Searcher) -> None:

@@ -1,5 +1,6 @@
 """sentence-transformers models of other kinds than the default one."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,58 @@ def test_vectors_are_those_of_sentence_transformers_with_the_prefixes(small_mode
     assert ours.encode_passages(texts) == pytest.approx(passages, abs=1e-6)
     query = theirs.encode("query: le drone", prompt="", normalize_embeddings=True)
     assert ours.encode_query("le drone") == pytest.approx(query, abs=1e-6)
+
+
+def test_the_words_of_a_text_are_the_means_of_the_states_that_sentence_transformers_gives(small_model: Path) -> None:
+    ours, theirs = load(str(small_model), "torch"), SentenceTransformer(str(small_model), device="cpu")
+    texts = ["le drone de Kremlin", "drones", "Oui, le mot « drone » : 18h30", "le " * 100]
+    spans = [[match.span() for match in re.finditer(r"\w+", text)] for text in texts]
+    for prefix, readings in (("passage: ", ours.read_passages(texts, spans)), ("query: ", ours.read_queries(texts, spans))):
+        for text, some, reading in zip(texts, spans, readings, strict=True):
+            states = theirs.encode(prefix + text, prompt="", output_value="token_embeddings").numpy()
+            tokens = theirs.tokenizer(prefix + text, truncation=True, max_length=64, return_offsets_mapping=True)
+            assert len(tokens["offset_mapping"]) == len(states) <= 64
+            for (start, end), row in zip(some, reading.words, strict=True):
+                touching = [
+                    state
+                    for state, (first, last) in zip(states, tokens["offset_mapping"], strict=True)
+                    if max(first, start + len(prefix)) < min(last, end + len(prefix))
+                ]
+                assert row == pytest.approx(np.mean(touching, axis=0) if touching else np.zeros(32), abs=1e-5)
+    # The last text is longer than the model reads.
+    seen = [bool(row.any()) for row in readings[3].words]
+    assert seen == sorted(seen, reverse=True)
+    assert set(seen) == {True, False}
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_is_no_part_of_the_words(small_model: Path, side: str) -> None:
+    texts = ["le drone", "la mot de Kremlin passage le drone le drone le drone", "Oui"]
+    spans = [[match.span() for match in re.finditer(r"\w+", text)] for text in texts]
+    encoder = SentenceEncoder(small_model, "small", KnownModel(), "1", "cpu")
+    encoder.model.tokenizer.padding_side = side
+
+    def padded(texts: list[str], **options: object) -> list[dict[str, torch.Tensor]]:
+        """States that say where they stand: the nth of a text is n, and what is padded is -1."""
+        found = []
+        encoded = encoder.model.tokenizer(texts, padding=True, return_tensors="pt")
+        for mask in encoded["attention_mask"]:
+            places = torch.where(mask.bool(), mask.cumsum(0) - 1, -1).float()
+            found.append(
+                {
+                    "sentence_embedding": torch.ones(32),
+                    "token_embeddings": places[:, None].repeat(1, 32),
+                    "attention_mask": mask,
+                }
+            )
+        return found
+
+    encoder.model.encode = padded
+    for text, some, reading in zip(texts, spans, encoder.read_passages(texts, spans), strict=True):
+        offsets = encoder.model.tokenizer("passage: " + text, return_offsets_mapping=True)["offset_mapping"]
+        for (start, end), row in zip(some, reading.words, strict=True):
+            places = [n for n, (first, last) in enumerate(offsets) if max(first, start + 9) < min(last, end + 9)]
+            assert row.tolist() == pytest.approx([np.mean(places)] * 32, abs=1e-5)
 
 
 def test_a_default_prompt_of_the_model_is_not_added_to_ours(small_model: Path, tmp_path: Path) -> None:
@@ -45,6 +98,12 @@ def test_a_bag_of_words_is_a_model_like_another(static_model: Path) -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-5)
     assert float(np.linalg.norm(encoder.encode_query(""))) == pytest.approx(1, abs=1e-5)
     assert encoder.count_tokens(["le drone", "", "drone " * 20_000]) == [2, 0, 20_001]
+    # Its tokenizer does not say where tokens stand.
+    readings = encoder.read_passages(texts, [[(0, 2), (3, 8)], [], [], [(0, 2)], [], [(0, 5)]])
+    assert np.array_equal(np.stack([one.vector for one in readings]), vectors)
+    assert [one.words.tolist() for one in readings] == [np.zeros((rows, 16)).tolist() for rows in (2, 0, 0, 1, 0, 1)]
+    assert encoder.read_query("le drone", [(0, 2)]).words.tolist() == [[0] * 16]
+    assert encoder.read_passages([], []) == []
 
 
 def test_weights_in_half_precision_are_computed_in_the_precision_of_the_card(small_model: Path, tmp_path: Path) -> None:

@@ -14,12 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embed import ModelCard
+from embed.encoder import Vectors
 from index import migrations
 from index.errors import ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Passage, Precision, Window
-from index.store import FILE, Changes, Indexed, NewPassage, Origin, Source, Store
+from index.space import KINDS, Codes, Space
+from index.store import FILE, Changes, Encoded, Indexed, NewPassage, Origin, Source, Store
 
 CARD = ModelCard("demo", "1", 4, 64)
+# Numbers that single precision has and half precision has not.
+SPACE = Space(
+    {
+        kind: {lang: np.array([number + 0.1, -1, 1 / 3, 0], dtype=np.float32) for number, lang in enumerate(("fr", "en"))}
+        for kind in KINDS
+    }
+)
 PARIS = ZoneInfo("Europe/Paris")
 NOON = datetime(2023, 5, 23, 12, tzinfo=PARIS)
 TABLES = ["entries", "generations", "meta", "passages", "sources", "vectors", "versions"]
@@ -34,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[Store]:
-    with Store.create(folder, CARD) as store:
+    with Store.create(folder, CARD, lambda: SPACE) as store:
         yield store
 
 
@@ -42,9 +51,25 @@ def told(key: str, text: str = "Le texte.", source: str = "fil/a.txt", **known: 
     return Entry(source, key, "Titre", text, "fr", **known)  # type: ignore[arg-type]
 
 
-def vector_of(text: str) -> np.ndarray:
+def vector_of(text: str) -> Vectors:
     row = np.array([len(text), text.count("e"), text.count("a"), 1], dtype=np.float32)
-    return row
+    unit: Vectors = row / np.linalg.norm(row)
+    return unit
+
+
+def kept(text: str) -> list[float]:
+    """The vector of a text as the store gives it back."""
+    found: list[float] = vector_of(text).astype(np.float16).astype(np.float32).tolist()
+    return found
+
+
+def words_of(text: str) -> Codes:
+    """A row for each word, of ceil(4 / 8) bytes."""
+    return np.array([len(word) % 256 for word in text.split()], dtype=np.uint8)[:, np.newaxis]
+
+
+def encoded(text: str) -> Encoded:
+    return Encoded(vector_of(text), words_of(text))
 
 
 def whole(entry: Entry) -> NewPassage:
@@ -59,7 +84,7 @@ def commit(store: Store, *entries: Entry, withdrawn: Sequence[str] = (), spans: 
             origins=[Origin(source, f"/tmp/{source}", "Europe/Paris") for source in {entry.source for entry in entries}],
             entries=passages,
             withdrawn=withdrawn,
-            vectors={p.vector_hash: vector_of(e.text[p.start : p.end]) for e, some in passages for p in some},
+            vectors={p.vector_hash: encoded(e.text[p.start : p.end]) for e, some in passages for p in some},
         ),
         CARD,
     )
@@ -75,7 +100,7 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 def both_ways(folder: Path) -> list[Callable[[], Store]]:
     """To read, and to write."""
-    return [lambda: Store.open(folder), lambda: Store.create(folder, CARD)]
+    return [lambda: Store.open(folder), lambda: Store.create(folder, CARD, lambda: SPACE)]
 
 
 def alive(store: Store, generation: int) -> set[int]:
@@ -86,7 +111,7 @@ def alive(store: Store, generation: int) -> set[int]:
 
 
 def test_an_empty_folder_becomes_an_index_of_the_newest_layout(folder: Path) -> None:
-    with Store.create(folder, CARD) as store:
+    with Store.create(folder, CARD, lambda: SPACE) as store:
         assert (store.generation(), store.card(), store.counts(0), store.sources(0)) == (0, CARD, (0, 0), [])
         assert store.zone() == "UTC"
     assert rows(folder, "PRAGMA user_version") == [(len(migrations.STEPS),)]
@@ -103,7 +128,7 @@ def test_two_indexes_have_different_identities(tmp_path: Path) -> None:
     names = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        with Store.create(tmp_path / name, CARD) as store:
+        with Store.create(tmp_path / name, CARD, lambda: SPACE) as store:
             names.add(store.identity())
         with Store.open(tmp_path / name) as store:
             names.add(store.identity())
@@ -111,7 +136,7 @@ def test_two_indexes_have_different_identities(tmp_path: Path) -> None:
 
 
 def test_an_older_layout_is_brought_up_once_and_keeps_its_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store.create(folder, CARD) as store:
+    with Store.create(folder, CARD, lambda: SPACE) as store:
         commit(store, told("a"))
     ran = []
 
@@ -129,7 +154,7 @@ def test_an_older_layout_is_brought_up_once_and_keeps_its_rows(folder: Path, mon
 
 
 def test_a_step_that_fails_leaves_the_layout_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store.create(folder, CARD).close()
+    Store.create(folder, CARD, lambda: SPACE).close()
 
     def stumble(db: sqlite3.Connection) -> None:
         db.execute("CREATE TABLE half (a)")
@@ -146,7 +171,7 @@ def test_a_step_that_fails_leaves_the_layout_before(folder: Path, monkeypatch: p
 
 
 def test_an_index_of_a_newer_layout_is_refused_and_left_as_it_was(folder: Path) -> None:
-    Store.create(folder, CARD).close()
+    Store.create(folder, CARD, lambda: SPACE).close()
     db = sqlite3.connect(folder / FILE)
     db.execute("PRAGMA user_version = 99")
     db.close()
@@ -182,7 +207,7 @@ def test_a_file_that_only_has_the_name_is_refused_and_left_as_it_was(folder: Pat
 
 
 def test_a_damaged_database_is_named(folder: Path) -> None:
-    with Store.create(folder, CARD) as store:
+    with Store.create(folder, CARD, lambda: SPACE) as store:
         commit(store, *(told(f"{n}", "mot " * 300) for n in range(50)))
     content = bytearray((folder / FILE).read_bytes())
     content[4096:] = b"\xa5" * (len(content) - 4096)
@@ -201,7 +226,7 @@ def test_a_folder_without_an_index_says_how_to_make_one(tmp_path: Path) -> None:
 def test_an_index_is_not_made_among_other_files(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(NotAnIndex, match="is not empty and holds no index; choose another folder for --index"):
-        Store.create(folder, CARD)
+        Store.create(folder, CARD, lambda: SPACE)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
@@ -218,7 +243,7 @@ def test_an_index_that_cannot_be_finished_leaves_nothing(folder: Path, monkeypat
 
     monkeypatch.setattr(migrations, "STEPS", [*migrations.STEPS, stumble])
     with pytest.raises(StorageError, match="no such table: nowhere"):
-        Store.create(folder, CARD)
+        Store.create(folder, CARD, lambda: SPACE)
     assert list(folder.iterdir()) == []
 
 
@@ -227,22 +252,122 @@ def test_an_index_whose_maker_was_killed_says_what_to_do(folder: Path) -> None:
     db.execute(f"PRAGMA application_id = {int.from_bytes(b'FILR', 'big')}")
     db.close()
     with pytest.raises(NotAnIndex, match="was never finished; delete the folder and index again"):
-        Store.create(folder, CARD)
+        Store.create(folder, CARD, lambda: SPACE)
 
 
 def test_another_model_is_refused_with_the_command_that_repairs_it(folder: Path) -> None:
-    Store.create(folder, CARD).close()
+    Store.create(folder, CARD, lambda: SPACE).close()
     other = ModelCard("other", "7", 8, 64)
     with pytest.raises(ModelMismatch) as caught:
-        Store.create(folder, other)
+        Store.create(folder, other, lambda: SPACE)
     assert str(caught.value) == (
         f"the index {folder} was built with the model 'demo' (4 dimensions, 1), not with 'other' (8 dimensions, 7): "
         f"drop --model, or embed it anew with filrouge repair --index {folder} --model other"
     )
     with pytest.raises(ModelMismatch, match="built with another build of the model 'demo'"):
-        Store.create(folder, ModelCard("demo", "2", 4, 64))
-    with Store.create(folder, ModelCard("demo", "1", 4, 64, licence="MIT")) as store:
+        Store.create(folder, ModelCard("demo", "2", 4, 64), lambda: SPACE)
+    with Store.create(folder, ModelCard("demo", "1", 4, 64, licence="MIT"), lambda: SPACE) as store:
         assert store.card() == CARD
+
+
+def said(space: Space | None) -> dict[str, dict[str, list[float]]] | None:
+    """A space as a value that can be compared."""
+    if space is None:
+        return None
+    return {kind: {lang: row.tolist() for lang, row in means.items()} for kind, means in space.means.items()}
+
+
+def test_an_index_keeps_the_space_that_it_was_made_in(folder: Path) -> None:
+    with Store.create(folder, CARD, lambda: SPACE) as store:
+        assert said(store.space()) == said(SPACE)
+
+    def refuse() -> Space:
+        raise AssertionError("the index has one")
+
+    with Store.create(folder, CARD, refuse) as store:
+        assert said(store.space()) == said(SPACE)
+    with Store.open(folder) as store:
+        assert said(store.space()) == said(SPACE)
+
+
+def test_an_index_whose_space_cannot_be_found_is_not_made(folder: Path) -> None:
+    def stumble() -> Space:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Store.create(folder, CARD, stumble)
+    assert list(folder.iterdir()) == []
+
+
+OLD_ENTRY = Entry("fil/a.txt", "k", "Titre", "Oui. Non.", "fr", NOON, "minute")
+
+
+def first_layout(folder: Path) -> None:
+    """An index as the first release wrote it: layout 1, one entry of two passages, vectors in single precision."""
+    db = sqlite3.connect(folder / FILE)
+    with db:
+        db.execute(f"PRAGMA application_id = {int.from_bytes(b'FILR', 'big')}")
+        migrations.m001_entries_versions_passages_vectors(db)
+        db.execute("PRAGMA user_version = 1")
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("card", CARD.to_json()), ("identity", "0123456789abcdef")])
+        db.execute("INSERT INTO generations VALUES (1, 1684836000000000)")
+        db.execute("INSERT INTO sources VALUES (1, 'fil/a.txt', '/tmp/fil/a.txt', 'Europe/Paris')")
+        db.execute("INSERT INTO entries VALUES (?, 1, 'k')", (OLD_ENTRY.id,))
+        db.execute(
+            """INSERT INTO versions (id, entry_id, title, text, lang, published, ends, tz, precision, content_hash, born)
+               VALUES (1, ?, 'Titre', 'Oui. Non.', 'fr', 1684836000000000, 1684836000000000, 'Europe/Paris', 'minute', ?, 1)""",
+            (OLD_ENTRY.id, OLD_ENTRY.content_hash),
+        )
+        for number, (start, end, text) in enumerate([(0, 4, "Oui."), (5, 9, "Non.")], start=1):
+            values = (number, CARD.fingerprint, b"h%d" % number, vector_of(text).astype("<f4").tobytes())
+            db.execute("INSERT INTO passages VALUES (?, 1, ?, ?, ?, 1, NULL)", (number, start, end, values[2]))
+            db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", values)
+    db.close()
+
+
+def test_an_index_of_the_first_layout_keeps_all_that_it_holds(folder: Path) -> None:
+    first_layout(folder)
+    with Store.open(folder) as store:
+        assert (store.card(), store.space(), store.identity()) == (CARD, None, "0123456789abcdef")
+        assert (store.generation(), store.counts(1), store.entry(OLD_ENTRY.id, 1)) == (1, (1, 2), OLD_ENTRY)
+        assert store.passages_of(OLD_ENTRY.id, 1) == [Passage(1, OLD_ENTRY, 0, 4), Passage(2, OLD_ENTRY, 5, 9)]
+        # In single precision, as they were written.
+        assert [(ids.tolist(), langs, rows.tolist()) for ids, langs, rows in store.born_vectors(0, 1)] == [
+            ([1, 2], ["fr", "fr"], [vector_of("Oui.").tolist(), vector_of("Non.").tolist()])
+        ]
+        # Without words a vector is not known, so that it is computed again.
+        assert store.known_vectors([b"h1", b"h2"], CARD.fingerprint) == set()
+    assert rows(folder, "PRAGMA user_version") == [(len(migrations.STEPS),)]
+    assert rows(folder, "SELECT hash, words FROM vectors ORDER BY id") == [(b"h1", None), (b"h2", None)]
+
+
+def test_an_index_of_the_first_layout_is_refused_with_the_command_that_repairs_it(folder: Path) -> None:
+    first_layout(folder)
+    message = (
+        f"the index {folder} was embedded by an earlier release, without words: "
+        f"embed it anew with filrouge repair --index {folder}"
+    )
+    with Store.open(folder) as store, pytest.raises(ModelMismatch) as caught:
+        store.require(CARD)
+    assert str(caught.value) == message
+    with pytest.raises(ModelMismatch) as caught:
+        Store.create(folder, CARD, lambda: SPACE)
+    assert str(caught.value) == message
+    # Another model comes first: the command names it.
+    with Store.open(folder) as store, pytest.raises(ModelMismatch, match=r"with filrouge repair --index .* --model other$"):
+        store.require(ModelCard("other", "7", 4, 64))
+
+
+def test_a_vector_without_words_is_replaced_by_one_with_words(folder: Path) -> None:
+    first_layout(folder)
+    with Store.open(folder) as store:
+        store.add_vectors({b"h2": encoded("Autre chose."), b"h3": encoded("Fin.")}, CARD.fingerprint)
+        assert store.known_vectors([b"h1", b"h2", b"h3"], CARD.fingerprint) == {b"h2", b"h3"}
+    assert rows(folder, "SELECT hash, vector, words FROM vectors ORDER BY id") == [
+        (b"h1", vector_of("Oui.").astype("<f4").tobytes(), None),
+        (b"h2", vector_of("Autre chose.").astype("<f2").tobytes(), b"\5\6"),
+        (b"h3", vector_of("Fin.").astype("<f2").tobytes(), b"\4"),
+    ]
 
 
 # What is written
@@ -265,8 +390,8 @@ def test_a_commit_writes_these_rows(store: Store, folder: Path) -> None:
     ]
     assert rows(folder, "SELECT * FROM passages") == [(1, 1, 0, 4, b"h1", 1, None), (2, 1, 5, 9, b"h2", 1, None)]
     assert rows(folder, "SELECT * FROM vectors") == [
-        (1, CARD.fingerprint, b"h1", vector_of("Oui.").tobytes()),
-        (2, CARD.fingerprint, b"h2", vector_of("Non.").tobytes()),
+        (1, CARD.fingerprint, b"h1", vector_of("Oui.").astype("<f2").tobytes(), b"\4"),
+        (2, CARD.fingerprint, b"h2", vector_of("Non.").astype("<f2").tobytes(), b"\4"),
     ]
     assert [number for (number,) in rows(folder, "SELECT number FROM generations")] == [0, 1]
 
@@ -367,8 +492,10 @@ def test_more_passages_than_one_statement_takes_come_back_whole(store: Store) ->
     assert store.entry_keys(ids) == dict.fromkeys(ids, "a")
     assert [p.id for batch in store.born(0, 1) for p in batch] == ids
     born = list(store.born_vectors(0, 1))
-    assert np.concatenate([some for some, _ in born]).tolist() == ids
-    assert np.concatenate([vectors for _, vectors in born]).tolist() == [vector_of("x").tolist()] * 5100
+    assert np.concatenate([some for some, _, _ in born]).tolist() == ids
+    assert [lang for _, langs, _ in born for lang in langs] == ["fr"] * 5100
+    assert np.concatenate([vectors for _, _, vectors in born]).tolist() == [kept("x")] * 5100
+    assert {i: codes.tolist() for i, codes in store.words(ids).items()} == {i: [[1]] for i in ids}
 
 
 def test_sources_are_counted_by_generation(store: Store) -> None:
@@ -406,7 +533,7 @@ def test_a_source_that_moves_is_told_by_the_next_commit(store: Store) -> None:
 def test_what_was_born_and_died_leads_from_any_generation_to_any_later(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[dict[str, int], set[str]]]
 ) -> None:
-    with Store.create(tmp_path_factory.mktemp("index"), CARD) as store:
+    with Store.create(tmp_path_factory.mktemp("index"), CARD, lambda: SPACE) as store:
         for number, (written, gone) in enumerate(edits):
             entries = [told(key, f"{key}{number}" * 3) for key in written]
             spans = {
@@ -423,11 +550,11 @@ def test_what_was_born_and_died_leads_from_any_generation_to_any_later(
                 assert died <= alive(store, after)
                 assert not {passage.id for passage in born} & alive(store, after)
                 vectors = {
-                    i: row.tolist()
-                    for ids, matrix in store.born_vectors(after, upto)
-                    for i, row in zip(ids.tolist(), matrix, strict=True)
+                    i: (lang, row.tolist())
+                    for ids, langs, matrix in store.born_vectors(after, upto)
+                    for i, lang, row in zip(ids.tolist(), langs, matrix, strict=True)
                 }
-                assert vectors == {passage.id: vector_of(passage.text).tolist() for passage in born}
+                assert vectors == {passage.id: ("fr", kept(passage.text)) for passage in born}
 
 
 def test_a_passage_is_given_to_engines_with_its_title_and_language(store: Store) -> None:
@@ -435,13 +562,65 @@ def test_a_passage_is_given_to_engines_with_its_title_and_language(store: Store)
     assert list(store.born(0, 1)) == [[Indexed(1, "fr", "Titre", "Oui."), Indexed(2, "fr", "Titre", "Non.")]]
 
 
-def test_a_vector_is_known_by_its_model_and_its_text(store: Store) -> None:
-    store.add_vectors({b"1": vector_of("a"), b"2": vector_of("b")}, "model")
-    store.add_vectors({b"2": vector_of("other"), b"3": vector_of("c")}, "model")
+def test_a_vector_is_known_by_its_model_and_its_text(store: Store, folder: Path) -> None:
+    store.add_vectors({b"1": encoded("a"), b"2": encoded("b")}, "model")
+    store.add_vectors({b"2": encoded("other"), b"3": encoded("c")}, "model")
     hashes = [str(n).encode() for n in range(2000)]
     assert store.known_vectors(hashes, "model") == {b"1", b"2", b"3"}
     assert store.known_vectors(hashes, "another") == set()
     assert store.generation() == 0
+    # What was there first has stayed.
+    assert rows(folder, "SELECT hash, vector, words FROM vectors WHERE model = 'model' ORDER BY hash") == [
+        (name, vector_of(text).astype("<f2").tobytes(), b"\1") for name, text in ((b"1", "a"), (b"2", "b"), (b"3", "c"))
+    ]
+
+
+def test_words_come_back_by_passage_also_where_there_are_none(store: Store) -> None:
+    a, b = told("a", "Le texte. 🙂 !"), told("b", "Oui.")
+    spans = {"a": [NewPassage(0, 9, b"1"), NewPassage(10, 13, b"2")]}
+    store.add_vectors({b"2": Encoded(vector_of("🙂 !"), np.zeros((0, 1), dtype=np.uint8))}, CARD.fingerprint)
+    commit(store, a, b, spans=spans)
+    found = store.words([3, 1, 2, 77])
+    assert {i: (codes.dtype.name, codes.shape, codes.tolist()) for i, codes in found.items()} == {
+        1: ("uint8", (2, 1), [[2], [6]]),
+        2: ("uint8", (0, 1), []),
+        3: ("uint8", (1, 1), [[4]]),
+    }
+    assert store.words([]) == {}
+
+
+def test_words_are_those_of_the_model_that_the_index_has(store: Store) -> None:
+    commit(store, told("a", "Oui. Non."))
+    other = ModelCard("other", "7", 12, 64)
+    signs = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.uint8)
+    store.add_vectors({whole(told("a", "Oui. Non.")).vector_hash: Encoded(np.ones(12, dtype=np.float32), signs)}, "fremd")
+    store.add_vectors({b"1": Encoded(np.ones(12, dtype=np.float32), signs)}, other.fingerprint)
+    assert {i: codes.tolist() for i, codes in store.words([1]).items()} == {1: [[4], [4]]}
+    ((version, _),) = store.all_current()
+    store.replace_passages([(version, [NewPassage(0, 9, b"1")])], other, SPACE)
+    # Of 12 dimensions, two bytes a word. The passage of before has none of this model.
+    assert {i: codes.tolist() for i, codes in store.words([1, 2]).items()} == {2: signs.tolist()}
+
+
+def test_neighbours_are_passages_beside_each_other_in_one_version(store: Store) -> None:
+    text = "x" * 10
+    spans = {
+        key: [NewPassage(at, at + 1, key.encode() + bytes([at])) for at in range(count)]
+        for key, count in (("a", 4), ("b", 1), ("c", 3))
+    }
+    commit(store, told("a", text), Entry("fil/a.txt", "b", "", text, "en"), told("c", text), spans=spans)
+    versions = {entry.key: number for number, entry in store.all_current()}
+    a, b, c = (versions["a"], "fr"), (versions["b"], "en"), (versions["c"], "fr")
+    assert store.neighbours(np.array([2]), 1, 1) == {1: a, 2: a, 3: a}
+    assert store.neighbours(np.array([4, 5]), 2, 1) == {2: a, 3: a, 4: a, 5: b}
+    assert store.neighbours(np.array([8]), 9, 1) == {6: c, 7: c, 8: c}
+    assert store.neighbours(np.array([1, 6]), 0, 1) == {1: a, 6: c}
+    assert store.neighbours(np.zeros(0, dtype=np.int64), 1, 1) == {}
+    # An edit gives an entry other passages, and the reader of before goes on with its own.
+    commit(store, told("a", text + "."), spans={"a": [NewPassage(0, 11, b"new")]})
+    edited = {entry.key: number for number, entry in store.all_current()}["a"]
+    assert store.neighbours(np.array([9]), 2, 2) == {9: (edited, "fr")}
+    assert store.neighbours(np.array([4]), 9, 1) == {1: a, 2: a, 3: a, 4: a}
 
 
 def test_the_work_of_catching_up_grows_with_the_number_of_passages_and_not_with_its_square(store: Store) -> None:
@@ -457,7 +636,7 @@ def test_the_work_of_catching_up_grows_with_the_number_of_passages_and_not_with_
 
         with store.writing() as db:
             db.set_progress_handler(step, 100)
-        found = sum(len(ids) for ids, _ in store.born_vectors(store.generation() - 1, store.generation()))
+        found = sum(len(ids) for ids, _, _ in store.born_vectors(store.generation() - 1, store.generation()))
         with store.writing() as db:
             db.set_progress_handler(None, 100)
         assert found == count
@@ -469,15 +648,17 @@ def test_the_work_of_catching_up_grows_with_the_number_of_passages_and_not_with_
 def test_passages_are_replaced_for_another_model_in_one_generation(store: Store) -> None:
     commit(store, told("a", "Oui. Non."), told("b"))
     other = ModelCard("other", "7", 4, 64)
-    store.add_vectors({b"1": vector_of("Oui."), b"2": vector_of("Non.")}, other.fingerprint)
+    space = Space({kind: dict.fromkeys(("fr", "en"), np.full(4, 0.7, dtype=np.float32)) for kind in KINDS})
+    store.add_vectors({b"1": encoded("Oui."), b"2": encoded("Non.")}, other.fingerprint)
     versions = {entry.key: number for number, entry in store.all_current()}
     replacing = {versions["a"]: [NewPassage(0, 4, b"1"), NewPassage(5, 9, b"2")], versions["b"]: []}
-    assert store.replace_passages(replacing.items(), other) == 2
+    assert store.replace_passages(replacing.items(), other, space) == 2
     assert (store.card(), store.counts(1), store.counts(2)) == (other, (2, 2), (2, 2))
     assert [(p.id, p.text) for p in store.passages_of(told("a").id, 2)] == [(3, "Oui."), (4, "Non.")]
-    assert [(ids.tolist(), rows.tolist()) for ids, rows in store.born_vectors(1, 2)] == [
-        ([3, 4], [vector_of("Oui.").tolist(), vector_of("Non.").tolist()])
+    assert [(ids.tolist(), langs, rows.tolist()) for ids, langs, rows in store.born_vectors(1, 2)] == [
+        ([3, 4], ["fr", "fr"], [kept("Oui."), kept("Non.")])
     ]
+    assert said(store.space()) == said(space)
 
 
 # Filters
@@ -508,7 +689,7 @@ FILED = [
 
 @pytest.fixture(scope="module")
 def filed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.create(tmp_path_factory.mktemp("index"), CARD) as store:
+    with Store.create(tmp_path_factory.mktemp("index"), CARD, lambda: SPACE) as store:
         commit(store, *FILED)
         yield store
 
