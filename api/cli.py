@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
     command.add_argument("--until", metavar="T", help="only entries published before it")
     command.add_argument("--source", metavar="NAME", help="only entries of this source")
+    command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
     command = _command(commands, "serve", "answer over HTTP, after reading documents if any are named", run_serve)
@@ -235,7 +236,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     if given.json:
         print(search_out(results).model_dump_json())
     else:
-        console.results(results)
+        console.results(results, given.explain)
     return 0
 
 

@@ -105,8 +105,8 @@ def failures(found: "Report") -> None:
             print(f"filrouge:   {count} × {reason}".translate(_CONTROLS), file=sys.stderr)
 
 
-def results(found: "Results") -> None:
-    """Ranked passages."""
+def results(found: "Results", explain: bool = False) -> None:
+    """Ranked passages; with `explain`, what each ranking scored them."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     width = max(_NARROWEST, min(console.width, 120))
     if not found.hits:
@@ -117,6 +117,8 @@ def results(found: "Results") -> None:
         votes = ", ".join(f"{name} {vote.rank}" for name, vote in hit.ranks.items())
         line = f"{hit.rank:>2}. {when}  {entry.source}  {hit.score:.3f} ({votes})"
         console.print(line.translate(_CONTROLS), style="dim")
+        for name, vote in hit.ranks.items() if explain else ():
+            console.print(f"    {name:<10} {vote.rank:>3}.  {_number(vote.score)}", style="dim")
         if entry.title:
             console.print(textwrap.indent(textwrap.fill(entry.title.translate(_CONTROLS), width - 4), "    "), style="bold")
         for line in hit.passage.text.splitlines():

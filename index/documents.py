@@ -53,6 +53,8 @@ class Failure:
 
     source: str
     reason: str
+    kept: bool = False
+    """Whether the entry is there all the same, without what is wrong with it."""
 
 
 def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:

@@ -47,8 +47,10 @@ def prepare(chosen: EvaluationSet, cache: Path, encoder: Encoder, progress: Prog
     place = hashlib.blake2b(os.fsencode(chosen.corpus.resolve()), digest_size=4).hexdigest()
     folder = cache / f"{chosen.name}-{chosen.fingerprint()}-{place}-{encoder.card.fingerprint}"
     report = ingest([chosen.corpus], folder, encoder, Facts(tz="UTC"), progress)
-    if report.failures:
-        raise UnreadableDocument(f"{report.failures[0].source}: {report.failures[0].reason}")
+    # A date that cannot be read is a failure too, but no measure needs it.
+    lost = [failure for failure in report.failures if not failure.kept]
+    if lost:
+        raise UnreadableDocument(f"{lost[0].source}: {lost[0].reason}")
     return folder
 
 

@@ -59,6 +59,11 @@ def test_a_passage_is_shown_with_its_time_its_source_and_its_votes(capsys: pytes
     )
 
 
+def test_what_each_ranking_said_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    console.results(found(Entry("fil.txt", "1", "", "Un jour.", "fr")), explain=True)
+    assert capsys.readouterr().out == (" 1. undated  fil.txt  0.500 (dense 1)\n    dense        1.  0.900\n    Un jour.\n\n")
+
+
 def test_no_passage_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     console.results(found())
     assert capsys.readouterr().out == "no passage passes these filters\n"

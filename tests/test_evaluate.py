@@ -173,6 +173,14 @@ def test_a_copy_of_a_set_can_be_evaluated_beside_it(chosen: EvaluationSet, tmp_p
         assert len(evaluate.run(chosen, "mix", searcher)) == 16
 
 
+def test_a_date_that_cannot_be_read_does_not_keep_a_set_from_being_measured(chosen: EvaluationSet, tmp_path: Path) -> None:
+    with chosen.corpus.open("a") as file:
+        file.write(json.dumps({"_id": "old", "text": "Autrefois.", "lang": "fr", "date": "1997"}) + "\n")
+    again = load(chosen.corpus.parent)
+    with Searcher(evaluate.prepare(again, tmp_path / "cache", HashingEncoder()), HashingEncoder()) as searcher:
+        assert "old" in [item for item, _ in evaluate.rank_items(searcher, "Autrefois", Filters())]
+
+
 def test_a_corpus_that_cannot_be_indexed_whole_is_named(chosen: EvaluationSet, tmp_path: Path) -> None:
     with chosen.corpus.open("a") as file:
         file.write(json.dumps({"_id": "fr1", "text": "Encore.", "lang": "fr"}) + "\n")

@@ -131,15 +131,6 @@ def test_a_title_alone_is_the_text(lines: Lines) -> None:
         ({"_id": "3", "text": "x", "lang": 1}, "'lang' is int, not text"),
         ({"_id": "3", "text": "x", "url": False}, "'url' is bool, not text"),
         ({"_id": "3", "text": "x", "date": 20230523}, "'date' is int, not text"),
-        (
-            {"_id": "3", "text": "x", "date": "mardi"},
-            "'mardi' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00",
-        ),
-        ({"_id": "3", "text": "x", "date": "9999-12-31"}, "'9999-12-31' is out of reach: years 2 to 9998"),
-        (
-            {"_id": "3", "text": "x", "date": "0001-01-01T00:00+02:00"},
-            "'0001-01-01T00:00+02:00' is out of reach: years 2 to 9998",
-        ),
         ({"_id": "2", "text": "x"}, "the id '2' was used before"),
         ({"id": 2, "text": "x"}, "the id '2' was used before"),
     ],
@@ -152,6 +143,26 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(lines: Lines, line: object, re
     assert bad.reason == reason or (reason.endswith(": ") and bad.reason.startswith(reason))
     assert "\n" not in bad.reason
     assert found == [Entry("c", key, "", text, "fr") for key, text in (("1", "un"), ("2", "deux"), ("5", "cinq"))]
+
+
+@pytest.mark.parametrize(
+    ("date", "reason"),
+    [
+        ("mardi", "'mardi' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("1997", "'1997' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        ("9999-12-31", "'9999-12-31' is out of reach: years 2 to 9998"),
+        ("0001-01-01T00:00+02:00", "'0001-01-01T00:00+02:00' is out of reach: years 2 to 9998"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_named_and_costs_the_entry_no_more_than_that(
+    lines: Lines, date: str, reason: str
+) -> None:
+    found = lines({"_id": "1", "text": "un", "date": date}, {"_id": "2", "text": "deux"})
+    assert found == [
+        Entry("c", "1", "", "un", "fr"),
+        Failure("c, line 1", f"{reason}; the entry is kept without a time", kept=True),
+        Entry("c", "2", "", "deux", "fr"),
+    ]
 
 
 def test_a_line_that_is_not_utf_8_is_named(write: Write) -> None:

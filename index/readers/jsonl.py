@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from index import dates
 from index.documents import Document, Failure
-from index.errors import FilrougeError, UnreadableDocument
+from index.errors import FilrougeError, InvalidRequest, UnreadableDocument
 from index.language import entry_language
 from index.readers import columns
 from index.readers.whole import opened
@@ -43,10 +43,11 @@ def read(document: Document) -> Iterator[Entry | Failure]:
                 if line is not None and not line.strip():
                     continue
                 empty = False
+                wrong: list[str] = []
                 try:
                     if line is None:
                         raise UnreadableDocument(f"is longer than {_LONGEST // 1024**2} MiB, and no entry is")
-                    entry = _entry(document, line)
+                    entry = _entry(document, line, wrong)
                     if entry.key in seen:
                         raise UnreadableDocument(f"the id '{entry.key}' was used before")
                 except FilrougeError as error:
@@ -54,6 +55,10 @@ def read(document: Document) -> Iterator[Entry | Failure]:
                 else:
                     seen.add(entry.key)
                     yield entry
+                    for reason in wrong:
+                        yield Failure(
+                            f"{document.source}, line {number}", f"{reason}; the entry is kept without a time", kept=True
+                        )
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UnreadableDocument(f"cannot be read to its end: {error}") from error
     if empty:
@@ -71,7 +76,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def _entry(document: Document, line: bytes) -> Entry:
+def _entry(document: Document, line: bytes, wrong: list[str]) -> Entry:
+    """The entry of a line; what is wrong with its time is added to `wrong`, and costs it no more than that time."""
     try:
         fields: Any = json.loads(line)
     except json.JSONDecodeError as error:
@@ -94,7 +100,12 @@ def _entry(document: Document, line: bytes) -> Entry:
         title, text = "", title
     if not text.strip():
         raise UnreadableDocument(f"the entry '{key}' has no text")
-    published, precision = _published(document, fields)
+    published: datetime | None = None
+    precision: Precision | None = None
+    try:
+        published, precision = _published(document, fields)
+    except InvalidRequest as error:
+        wrong.append(str(error))
     return Entry(
         source=document.source,
         key=key,
@@ -124,7 +135,7 @@ def _published(document: Document, fields: dict[str, Any]) -> tuple[datetime | N
         return None, None
     found = dates.moment(written, dates.zone(document.facts.tz))
     if not dates.in_reach(found):
-        raise UnreadableDocument(f"'{written[:40]}' is out of reach: years 2 to 9998")
+        raise InvalidRequest(f"'{written[:40]}' is out of reach: years 2 to 9998")
     if len(written.strip()) <= len("2023-05-23"):
         return found, "day"
     return found, "second" if _SECONDS.search(written) else "minute"
