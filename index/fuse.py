@@ -22,9 +22,9 @@ class Weights:
 
 
 # Fitted and validated by tests/bench/fit_ranking.py: see ARCHITECTURE.md.
-SAME = Weights(cosine=7.6, near_cosine=7.8, near_words=7.7, near_terms=1.16, near_translations=0.0, prior=-12.0)
+SAME = Weights(cosine=1.89, near_cosine=3.64, near_words=4.61, near_terms=0.351, near_translations=0.0, prior=-8.06)
 """Of a passage in the language of the question."""
-OTHER = Weights(cosine=7.6, near_cosine=7.8, near_words=7.7, near_terms=0.4, near_translations=0.7, prior=-11.0)
+OTHER = Weights(cosine=2.38, near_cosine=4.13, near_words=3.65, near_terms=0.136, near_translations=0.332, prior=-7.44)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller."""
 
 

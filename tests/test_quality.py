@@ -20,7 +20,7 @@ from index.search import Searcher
 HERE = Path(__file__).parent
 FLOORS = json.loads((HERE / "floors.json").read_text())
 ASKED = [json.loads(line) for line in (HERE / "names_numbers_times.jsonl").read_text(encoding="utf-8").splitlines()]
-QUESTIONS = 150
+QUESTIONS = 60
 HIT3 = 0.95
 
 pytestmark = [pytest.mark.model, pytest.mark.sets, pytest.mark.quality]
