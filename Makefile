@@ -12,7 +12,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'not quality'
 
 quality: $(INSTALLED)
-	$(BIN)/python -m pytest -m quality tests/test_quality.py $(if $(SKIP),-k 'not $(SKIP)')
+	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

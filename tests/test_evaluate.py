@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embed import Encoder
+from embed import Encoder, bundled
 from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
 from embed.sample import sample_texts
@@ -190,12 +190,13 @@ def test_a_corpus_that_cannot_be_indexed_whole_is_named(chosen: EvaluationSet, t
 
 @pytest.mark.model
 @pytest.mark.sets
+@pytest.mark.quality
 def test_the_ranking_of_piaf_is_at_least_that_of_fused_rankings_elsewhere(
-    evaluation_set: Callable[[str], Path], tmp_path: Path, model: Encoder
+    evaluation_set: Callable[[str], Path], model: Encoder
 ) -> None:
     piaf = load(evaluation_set("piaf_fr"))
     assert piaf.directions() == ["fr-fr"]
-    with Searcher(evaluate.prepare(piaf, tmp_path, model), model) as searcher:
+    with Searcher(evaluate.prepare(piaf, bundled.default_cache() / "evaluate", model), model) as searcher:
         found = evaluate.measure(evaluate.run(piaf, "fr-fr", searcher))
     assert found.n == 2768
     # The floor is what reciprocal rank fusion of the same weights with BM25 reaches.

@@ -204,7 +204,7 @@ def test_an_open_index_shows_what_another_process_added_at_the_next_search(small
         after = searcher.search("Kremlin")
     assert (before.generation, keys(before)) == (1, ["1", "2", "3"])
     assert (after.generation, keys(after)) == (2, ["2", "3", "4", "5", "6"])
-    assert {name for hit in after.hits for name in hit.ranks} == {"dense", "lexical"}
+    assert {name for hit in after.hits for name in hit.ranks} == {"dense", "words", "lexical"}
 
 
 def test_a_snapshot_never_changes(small: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_while_caches_are_made_anew_an_open_index_answers_from_its_own(
                 TantivyTerms.create(small / "cache" / "lexical", store.identity())
             found = searcher.search("Kremlin")
             assert (found.generation, keys(found)) == (1, ["1", "2", "3"])
-            assert {name for hit in found.hits for name in hit.ranks} == {"dense", "lexical"}
+            assert {name for hit in found.hits for name in hit.ranks} == {"dense", "words", "lexical"}
         assert keys(searcher.search("Kremlin")) == ["1", "2", "3", "4", "5"]
 
 
