@@ -29,7 +29,7 @@ def translations(term: str) -> dict[str, float]:
     """The terms that `term` is found by in the other language, with weights below 1; none for a term without translations.
 
     >>> translations("en:firefight")
-    {'fr:fusillad': 0.7, 'fr:pompi': 0.7, 'fr:sapeur': 0.25}
+    {'fr:fusillad': 0.7, 'fr:pompi': 0.7}
     >>> translations("f16")
     {}
     """

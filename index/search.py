@@ -90,8 +90,8 @@ class Searcher:
     def evidence(
         self, question: str, depth: int, filters: Filters, snapshot: Snapshot
     ) -> tuple[Evidence, Mapping[str, Ranking]]:
-        """What speaks for every passage that is among the best `depth` by vector, by terms or (half as deep) by translated
-        terms; and those rankings, with that of the same passages by their words.
+        """What speaks for every passage that is among the best `depth` by vector, by terms or by translated terms; and
+        those rankings, with that of the same passages by their words.
         """
         among = snapshot.allowed(filters)
         lang = question_language(question)
@@ -100,11 +100,13 @@ class Searcher:
         terms, translated = question_terms(question, lang), translated_terms(question, lang)
         dense = snapshot.vectors.nearest(vector, depth, among)
         lexical = snapshot.terms.matching(terms, depth, among)
-        bridged = snapshot.terms.matching(translated, depth // 2, among)
+        bridged = snapshot.terms.matching(translated, depth, among)
         found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
         near = snapshot.store.neighbours(found, _REACH, snapshot.generation)
         # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
         ids = np.array(sorted(near), dtype=np.int64)
+        # While a writer is at work an engine may still show what is no longer there.
+        found = np.intersect1d(found, ids)
         cosines = _complete(dense, ids, lambda rest: snapshot.vectors.nearest(vector, len(rest), rest))
         points = _complete(lexical, ids, lambda rest: snapshot.terms.matching(terms, len(rest), rest))
         bridges = _complete(bridged, ids, lambda rest: snapshot.terms.matching(translated, len(rest), rest))
@@ -141,7 +143,8 @@ def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scor
     """The score of each of `ids` (ascending): from `ranking`, else asked for, else 0."""
     scores = np.zeros(len(ids), dtype=np.float32)
     for some in (ranking, ask(np.setdiff1d(ids, ranking.ids))):
-        scores[np.searchsorted(ids, some.ids)] = some.scores
+        known = np.isin(some.ids, ids)
+        scores[np.searchsorted(ids, some.ids[known])] = some.scores[known]
     return scores
 
 

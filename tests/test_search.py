@@ -19,7 +19,7 @@ from index.language import question_language
 from index.lexicon import translated_terms
 from index.reader import Filters
 from index.records import Entry, Hit, Ranking, Window
-from index.search import MAX_QUESTION, Searcher, check
+from index.search import CANDIDATES, MAX_QUESTION, Searcher, check
 from index.space import matches, word_spans
 from index.store import Store
 from index.terms import question_terms
@@ -101,7 +101,11 @@ def test_filters_are_applied_before_the_cut_and_equal_brute_force(
     # The order of what passes is that of the same passages without a filter.
     snapshot = searcher.reader.snapshot()
     order = [i for i, _ in searcher.rank(question, 1000, Filters(), snapshot).fused if i in passing]
-    assert [hit.passage.id for hit in found.hits] == order[:k]
+    ranked = [hit.passage.id for hit in found.hits]
+    assert ranked == [i for i in order if i in set(ranked)]
+    if len(passing) <= CANDIDATES:
+        # Of more, some are no candidates: too far down by vector and by terms alike.
+        assert ranked == order[:k]
 
 
 @pytest.mark.parametrize("source", ["nowhere.txt", "", "fil/%", "FIL/A.JSONL", "fil/a.jsonl\0"])
@@ -126,7 +130,7 @@ def test_a_hit_says_what_each_ranking_said_of_it(searcher: Searcher) -> None:
         "dense": snapshot.vectors.nearest(snapshot.space.question(reading.vector, "fr"), 300),
         "words": Ranking.best(np.array(ids), late),
         "lexical": snapshot.terms.matching(question_terms(question, "fr"), 300),
-        "translated": snapshot.terms.matching(translated_terms(question, "fr"), 150),
+        "translated": snapshot.terms.matching(translated_terms(question, "fr"), 300),
     }
     assert (found.question, found.lang, found.card) == (question, "fr", searcher.encoder.card)
     assert [hit.rank for hit in found.hits] == list(range(1, 101))
@@ -151,7 +155,7 @@ def test_a_passage_found_by_one_ranking_is_scored_by_all(searcher: Searcher) -> 
     deep = searcher.rank(question, 1000, Filters(), snapshot)
     voted = [set(shallow.votes[name].ids.tolist()) for name in ("dense", "lexical", "translated")]
     assert set(shallow.fused.ids.tolist()) == set.union(*voted)
-    assert 3 < len(shallow.fused) <= 7
+    assert 3 < len(shallow.fused) <= 9
     scores = dict(deep.fused)
     assert {i: scores[i] for i, _ in shallow.fused} == pytest.approx(dict(shallow.fused), abs=2e-6)
 
