@@ -24,6 +24,9 @@ from index.space import Codes, Space
 
 FILE = "index.sqlite"
 _APPLICATION_ID = 0x46494C52  # "FILR"
+_PAGE = 16384
+"""Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
+of each would stay empty."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 500
 """Values bound to one statement; SQLite allows more, in builds that we do not choose."""
@@ -141,6 +144,8 @@ class Store:
         means = space().to_json()
         store = cls(folder)
         try:
+            with store._reading() as db:
+                db.execute(f"PRAGMA page_size = {_PAGE}")
             with store.writing() as db:
                 db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             store._migrate(0)
