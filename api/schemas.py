@@ -92,6 +92,13 @@ class VoteOut(BaseModel):
     score: Annotated[float, Field(description="Score there: a cosine (dense, words) or BM25 points (lexical, translated).")]
 
 
+class SpanOut(BaseModel):
+    """A part of a text: from `start`, up to and without `end`, in Unicode code points."""
+
+    start: int
+    end: int
+
+
 class HitOut(BaseModel):
     """A ranked passage."""
 
@@ -112,6 +119,13 @@ class HitOut(BaseModel):
     ranks: Annotated[
         dict[str, VoteOut],
         Field(description="Which rankings voted for the passage (`dense`, `words`, `lexical`, `translated`), and how high."),
+    ]
+    twins: Annotated[
+        list[str], Field(description="Other entries that say the same, best first, which are not among the hits for that.")
+    ]
+    highlights: Annotated[
+        list[SpanOut],
+        Field(description="Where the question's words, or their translations, stand in `text`."),
     ]
 
 
@@ -250,6 +264,8 @@ def hit_out(hit: Hit) -> HitOut:
         source=entry.source,
         url=entry.url,
         ranks={name: VoteOut(rank=vote.rank, score=round(vote.score, 6)) for name, vote in hit.ranks.items()},
+        twins=list(hit.twins),
+        highlights=[SpanOut(start=start, end=end) for start, end in hit.highlights],
     )
 
 

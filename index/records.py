@@ -156,12 +156,18 @@ class Vote:
 
 @dataclass(frozen=True)
 class Hit:
-    """A ranked passage. `score` is higher for better; `ranks` says which rankings voted for it and how high."""
+    """A ranked passage. `score` is higher for better; `ranks` says which rankings voted for it and how high.
+
+    `twins` are the ids of other entries that say the same further down, and are not shown for themselves; `highlights` are
+    the places in the passage's text of the question's words.
+    """
 
     rank: int
     passage: Passage
     score: float
     ranks: Mapping[str, Vote] = field(default_factory=dict)
+    twins: tuple[str, ...] = ()
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,14 @@ from embed import Encoder, ModelCard
 from embed.encoder import Vectors
 from index.errors import InvalidRequest
 from index.fuse import Evidence, fuse
+from index.highlight import highlights
 from index.language import LANGUAGES, question_language
 from index.lexicon import translated_terms
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Ids, Ranking, Scores, Vote
+from index.records import Hit, Ids, Passage, Ranking, Scores, Vote
 from index.space import Codes, matches, word_spans
 from index.terms import question_terms
+from index.twins import Wording, alike, wording
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
@@ -78,9 +80,9 @@ class Searcher:
             raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
         snapshot = self.reader.snapshot()
         ranked = self.rank(question, max(CANDIDATES, 3 * k), filters, snapshot)
-        return Results(
-            question, question_language(question), filters, snapshot.generation, snapshot.card, self._hits(ranked, k)
-        )
+        lang = question_language(question)
+        hits = self._hits(question, lang, ranked, k)
+        return Results(question, lang, filters, snapshot.generation, snapshot.card, hits)
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
@@ -128,15 +130,53 @@ class Searcher:
         words = Ranking.best(found[worded], own[worded])
         return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
 
-    def _hits(self, ranked: Ranked, k: int) -> tuple[Hit, ...]:
-        best = [(i, score) for i, score in ranked.fused][:k]
-        passages = self.reader.store.passages([i for i, _ in best])
-        votes: dict[int, dict[str, Vote]] = {i: {} for i, _ in best}
+    def _hits(self, question: str, lang: str, ranked: Ranked, k: int) -> tuple[Hit, ...]:
+        shown = self._folded(ranked.fused, k)
+        votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in shown}
         for name, ranking in ranked.votes.items():
             for place, (i, score) in enumerate(ranking, start=1):
                 if i in votes:
                     votes[i][name] = Vote(place, score)
-        return tuple(Hit(rank, passages[i], score, votes[i]) for rank, (i, score) in enumerate(best, start=1))
+        return tuple(
+            Hit(
+                rank,
+                one.passage,
+                one.score,
+                votes[one.passage.id],
+                tuple(dict.fromkeys(one.twins)),
+                tuple(highlights(one.passage.text, one.passage.entry.lang, question, lang)),
+            )
+            for rank, one in enumerate(shown, start=1)
+        )
+
+    def _folded(self, fused: Ranking, k: int) -> list["_Shown"]:
+        """The best `k` passages, those of other entries that say the same folded into the first of them."""
+        shown: list[_Shown] = []
+        order = list(fused)
+        for at in range(0, len(order), k):
+            some = order[at : at + k]
+            passages = self.reader.store.passages([i for i, _ in some])
+            for i, score in some:
+                passage = passages[i]
+                said = wording(passage.text)
+                twin = next((one for one in shown if one.passage.entry.id != passage.entry.id and alike(one.said, said)), None)
+                if twin is not None:
+                    twin.twins.append(passage.entry.id)
+                elif len(shown) < k:
+                    shown.append(_Shown(passage, score, said))
+            if len(shown) >= k:
+                break
+        return shown
+
+
+@dataclass
+class _Shown:
+    """A passage that becomes a hit."""
+
+    passage: Passage
+    score: float
+    said: Wording
+    twins: list[str] = field(default_factory=list)
 
 
 def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:

@@ -22,7 +22,8 @@ from index.search import Searcher
 
 SOURCE = "seeds/000_43b67c511cce9011.txt"
 HIT = {
-    "rank", "score", "entry_id", "passage_id", "title", "text", "start", "end", "published", "lang", "source", "url", "ranks"
+    "rank", "score", "entry_id", "passage_id", "title", "text", "start", "end", "published", "lang", "source", "url", "ranks",
+    "twins", "highlights",
 }  # fmt: skip
 
 
@@ -73,7 +74,11 @@ def test_a_hit_has_these_fields_and_no_others(client: TestClient) -> None:
         "lang": "fr",
         "source": SOURCE,
         "url": None,
+        "twins": [],
+        "highlights": hit["highlights"],
     }
+    marked = [hit["text"][place["start"] : place["end"]] for place in hit["highlights"]]
+    assert marked == ["Premier", "ministre", "russe", "Shanghai", "Russie", "russes"]
 
 
 def test_http_finds_what_the_read_walk_finds(client: TestClient, seed_index: Path, encoder: HashingEncoder) -> None:

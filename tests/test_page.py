@@ -31,6 +31,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[tuple[str, str]] = []
         self._open: list[str] = []
+        self._marked = False
         self.feed(source)
         self.close()
         assert self._open == []
@@ -44,14 +45,22 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append((self._open[-1], data.strip()))
+        marked = self._open[-1:] == ["mark"]
+        if marked or self._marked:
+            # A marked word belongs to the text that it stands in.
+            tag, text = (
+                self.texts.pop() if self.texts and self.texts[-1][0] == self._open[-1 - marked] else (self._open[-2], "")
+            )
+            self.texts.append((tag, text + data))
+        elif data.strip():
+            self.texts.append((self._open[-1], data))
+        self._marked = marked
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
     def text(self, tag: str) -> list[str]:
-        return [text for name, text in self.texts if name == tag]
+        return [text.strip() for name, text in self.texts if name == tag]
 
 
 @pytest.fixture

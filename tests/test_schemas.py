@@ -12,6 +12,7 @@ from api.schemas import (
     HitOut,
     ReportOut,
     SearchBody,
+    SpanOut,
     VoteOut,
     entry_out,
     hit_out,
@@ -44,7 +45,7 @@ ENTRY = Entry(
 
 
 def test_a_hit_for_the_wire() -> None:
-    hit = Hit(2, Passage(7, ENTRY, 5, 24), 0.12345678, {"lexical": Vote(1, 3.00000049)})
+    hit = Hit(2, Passage(7, ENTRY, 5, 24), 0.12345678, {"lexical": Vote(1, 3.00000049)}, ("abc",), ((3, 7),))
     assert hit_out(hit) == HitOut(
         rank=2,
         score=0.123457,
@@ -59,6 +60,8 @@ def test_a_hit_for_the_wire() -> None:
         source="fil.txt",
         url="https://example.org/",
         ranks={"lexical": VoteOut(rank=1, score=3.0)},
+        twins=["abc"],
+        highlights=[SpanOut(start=3, end=7)],
     )
 
 

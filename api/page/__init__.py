@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from index.errors import InvalidRequest
-from index.records import Entry
+from index.records import Entry, Hit
 from index.search import MAX_QUESTION, Results
 
 _FOLDER = Path(__file__).parent
@@ -141,8 +141,19 @@ def render(language: str, asked: Mapping[str, str], results: Results | None, fai
         "failure": _explained(failure, language) if failure else None,
         "when": when,
         "place": place,
+        "parts": _parts,
     }
     return template("page.html").render(context)
+
+
+def _parts(hit: Hit) -> list[tuple[str, bool]]:
+    """The text of a hit in pieces, each with whether it is one of the question's words."""
+    text, at = hit.passage.text, 0
+    found: list[tuple[str, bool]] = []
+    for start, end in hit.highlights:
+        found += [(text[at:start], False), (text[start:end], True)]
+        at = end
+    return [(part, marked) for part, marked in (*found, (text[at:], False)) if part]
 
 
 def _explained(failure: Exception, language: str) -> str:

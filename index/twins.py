@@ -1,0 +1,26 @@
+"""Which passages say the same? Wire copy stands in many live blogs, with a comma more or a name corrected."""
+
+from index.terms import words
+
+ALIKE = 0.9
+"""Of the different words of two texts, the share that both have (Jaccard, 1901), from which on they are twins."""
+
+Wording = frozenset[str]
+
+
+def wording(text: str) -> Wording:
+    """The different words of a text, as `alike` compares them; a text without words is itself.
+
+    >>> sorted(wording("L’armée tire, tire !"))
+    ['armée', 'tire']
+    """
+    return frozenset(word.form for word in words(text)) or frozenset([text.strip()])
+
+
+def alike(one: Wording, other: Wording) -> bool:
+    """Whether two texts say the same.
+
+    >>> alike(wording("Un drone abattu."), wording("« Un drone abattu »")), alike(wording("Un drone"), wording("Deux drones"))
+    (True, False)
+    """
+    return len(one & other) >= ALIKE * len(one | other)
