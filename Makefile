@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 
-.PHONY: serve test quality check bench
+.PHONY: serve test quality ranking check bench
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -13,6 +13,11 @@ test: $(INSTALLED)
 
 quality: $(INSTALLED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
+
+# What each part of the ranking gives, on the evaluation sets in SETS, and what it costs.
+ranking: $(INSTALLED)
+	$(BIN)/python tests/bench/fit_ranking.py $(SETS)
+	$(BIN)/filrouge bench walk
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -3,7 +3,8 @@
 import itertools
 import statistics
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from embed.sample import sample_texts
 from index import lock
 from index.engine import ExactVectors
 from index.ingest import ingest
-from index.language import LANGUAGES
+from index.language import LANGUAGES, question_language
+from index.lexicon import translated_terms
 from index.reader import Reader
 from index.records import Entry, Ids
-from index.search import Searcher
-from index.space import content_spans, space_of
+from index.search import CANDIDATES, REACH, Searcher
+from index.space import content_spans, matches, space_of, word_spans
 from index.store import Changes, Encoded, NewPassage, Origin, Store
+from index.terms import question_terms
 from index.vectors import FaissVectors
 
 _PASSAGES = 96
@@ -67,11 +70,12 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
         folder.mkdir()
         texts = sample_texts(passages, seed=5, lengths=(3, 4))
         written = sum(len(text.encode()) for text in texts)
+        words = sum(len(content_spans(text, LANGUAGES[n % 2])) for n, text in enumerate(texts)) * -(-dimension // 8)
         with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
             for at in range(0, passages, _COMMIT):
                 _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
             Reader(folder, encoder.card, writing=True).close()
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size, lexical, cached = (_size(folder, pattern) for pattern in ("**/*", "cache/lexical/*", "cache/*.faiss"))
         with Searcher(folder, encoder) as searcher:
             snapshot = searcher.reader.snapshot()
 
@@ -80,7 +84,9 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
                 return searcher.reader.store.passages(snapshot.vectors.nearest(vector, 10).ids.tolist())
 
             ours, theirs = [], []
-            for question in sample_texts(_QUESTIONS, seed=6, lengths=(1,)):
+            asked = sample_texts(_QUESTIONS, seed=6, lengths=(1,))
+            costs = [_costs(searcher, question) for question in asked]
+            for question in asked:
                 mine, its = alternate(lambda q=question: searcher.search(q), lambda q=question: plain(q))  # type: ignore[misc]
                 ours.append(mine * 1000)
                 theirs.append(its * 1000)
@@ -92,9 +98,47 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
         [Row("question to hits, p50, ms", a, b, b / a)],
         [
             f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same exact vector index",
-            f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text",
+            f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text, of which "
+            f"{cached / passages:,.0f} are its vector in the cache, {2 * dimension:,} the same in the database, "
+            f"{words / passages:,.0f} its words, {lexical / passages:,.0f} its terms",
+            "ms, p50: "
+            + ", ".join(f"{name} {statistics.median(cost[name] for cost in costs) * 1000:.1f}" for name in costs[0]),
         ],
     )
+
+
+def _costs(searcher: Searcher, question: str) -> dict[str, float]:
+    """Seconds that each kind of evidence takes for a question, the best of three, warm."""
+    snapshot = searcher.reader.snapshot()
+    store, space, lang = searcher.reader.store, snapshot.space, question_language(question)
+    reading = searcher.encoder.read_query(question, word_spans(question))
+    vector, asked = space.question(reading.vector, lang), space.question_words(reading.words, lang)
+    terms, translated = question_terms(question, lang), translated_terms(question, lang)
+    ids = np.unique(snapshot.vectors.nearest(vector, 2 * CANDIDATES).ids)
+    near = np.array(sorted(store.neighbours(ids, REACH, snapshot.generation)), dtype=np.int64)
+    best = ids[:10].tolist()
+    steps: dict[str, Callable[[], object]] = {
+        "reading the question": lambda: searcher.encoder.read_query(question, word_spans(question)),
+        "nearest vectors": lambda: snapshot.vectors.nearest(vector, CANDIDATES),
+        "terms": lambda: snapshot.terms.matching(terms, CANDIDATES),
+        "translated terms": lambda: snapshot.terms.matching(translated_terms(question, lang), CANDIDATES),
+        "finding neighbours": lambda: store.neighbours(ids, REACH, snapshot.generation),
+        "their vectors": lambda: snapshot.vectors.nearest(vector, len(near), near),
+        "their terms": lambda: (snapshot.terms.matching(terms, 99, near), snapshot.terms.matching(translated, 99, near)),
+        "their words": lambda: matches(asked, list(store.words(near.tolist()).values())),
+        "loading ten hits": lambda: store.passages(best),
+    }
+    return {name: min(_seconds(step) for _ in range(3)) for name, step in steps.items()}
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def _size(folder: Path, pattern: str) -> int:
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 
 def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot: np.random.Generator) -> None:

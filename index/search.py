@@ -10,7 +10,7 @@ from embed import Encoder, ModelCard
 from embed.encoder import Vectors
 from index.errors import InvalidRequest
 from index.fuse import Evidence, fuse
-from index.highlight import highlights
+from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES, question_language
 from index.lexicon import translated_terms
 from index.reader import Filters, Reader, Snapshot
@@ -24,7 +24,7 @@ MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
 CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
-_REACH = 2
+REACH = 2
 """How many passages before and after one are near it."""
 
 
@@ -104,7 +104,7 @@ class Searcher:
         lexical = snapshot.terms.matching(terms, depth, among)
         bridged = snapshot.terms.matching(translated, depth, among)
         found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
-        near = snapshot.store.neighbours(found, _REACH, snapshot.generation)
+        near = snapshot.store.neighbours(found, REACH, snapshot.generation)
         # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
         ids = np.array(sorted(near), dtype=np.int64)
         # While a writer is at work an engine may still show what is no longer there.
@@ -131,7 +131,7 @@ class Searcher:
         return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
 
     def _hits(self, question: str, lang: str, ranked: Ranked, k: int) -> tuple[Hit, ...]:
-        shown = self._folded(ranked.fused, k)
+        shown, wanted = self._folded(ranked.fused, k), wanted_terms(question, lang)
         votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in shown}
         for name, ranking in ranked.votes.items():
             for place, (i, score) in enumerate(ranking, start=1):
@@ -144,7 +144,7 @@ class Searcher:
                 one.score,
                 votes[one.passage.id],
                 tuple(dict.fromkeys(one.twins)),
-                tuple(highlights(one.passage.text, one.passage.entry.lang, question, lang)),
+                tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
             )
             for rank, one in enumerate(shown, start=1)
         )
@@ -202,7 +202,7 @@ def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors
 def _around(values: Vectors, ids: Ids, versions: Ids) -> Vectors:
     """The values of each passage's neighbours, one array a place; not a number where there is none. `ids` are ascending."""
     shifted = []
-    for step in range(-_REACH, _REACH + 1):
+    for step in range(-REACH, REACH + 1):
         place = np.clip(np.searchsorted(ids, ids + step), 0, max(len(ids) - 1, 0))
         there = (ids[place] == ids + step) & (versions[place] == versions) if len(ids) else np.zeros(0, dtype=bool)
         shifted.append(np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values[place], np.nan))

@@ -173,7 +173,7 @@ def content_words(text: str, lang: str) -> list[Word]:
 
 def passage_terms(text: str, lang: str) -> list[str]:
     """The terms of a text written in `lang`, in order, repeated as often as they occur, stop words left out."""
-    return [_term(word.form, lang) for word in content_words(text, lang)]
+    return [term(word.form, lang) for word in content_words(text, lang)]
 
 
 def question_terms(text: str, lang: str) -> list[str]:
@@ -189,11 +189,16 @@ def question_terms(text: str, lang: str) -> list[str]:
             continue
         for rules in (lang, *(other for other in _STOP if other != lang), "und"):
             if plain not in _STOP.get(rules, frozenset()):
-                found[_term(word.form, rules)] = None
+                found[term(word.form, rules)] = None
     return list(found)
 
 
-def _term(form: str, lang: str) -> str:
+def term(form: str, lang: str) -> str:
+    """The term of a word in a language, or in none where that has no rules here.
+
+    >>> term("attaques", "fr"), term("11h58", "fr"), term("attaques", "und")
+    ('fr:attaqu', '11h58', 'attaques')
+    """
     if any(character.isdigit() for character in form) or lang not in _STOP:
         return without_accents(form)
     return f"{lang}:{without_accents(_stem(form, lang))}"

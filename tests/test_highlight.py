@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.highlight import highlights
+from index.highlight import highlights, wanted_terms
 
 
 def marked(text: str, lang: str, question: str, asked_in: str) -> list[str]:
-    return [text[start:end] for start, end in highlights(text, lang, question, asked_in)]
+    return [text[start:end] for start, end in highlights(text, lang, wanted_terms(question, asked_in))]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,6 @@ letters = st.text(st.sampled_from("aéL’'d16-F hœ\u0301 🙂."), max_size=40)
 @given(text=letters, question=letters, lang=st.sampled_from(["fr", "en", "de", "und"]))
 def test_marks_lie_in_the_text_in_order_and_never_overlap(text: str, question: str, lang: str) -> None:
     at = 0
-    for start, end in highlights(text, lang, question, "fr"):
+    for start, end in highlights(text, lang, wanted_terms(question, "fr")):
         assert at <= start < end <= len(text)
         at = end
