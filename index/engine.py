@@ -22,6 +22,15 @@ Terms = Sequence[str] | Mapping[str, float]
 """Terms to look for, with weights above 0 where they do not count alike."""
 
 
+def rarity(holders: int, total: int) -> float:
+    """What a term adds to BM25 that `holders` of `total` passages have; above 0, and the more the fewer they are.
+
+    >>> round(rarity(1, 3), 3), round(rarity(3, 3), 3)
+    (0.981, 0.134)
+    """
+    return math.log(1 + (total - holders + 0.5) / (holders + 0.5))
+
+
 def weighted(terms: Terms) -> Mapping[str, float]:
     """Each term once, with its weight.
 
@@ -75,6 +84,14 @@ class TermView(Protocol):
     @property
     def generation(self) -> int:
         """The commit that it shows."""
+        ...
+
+    def __len__(self) -> int:
+        """How many passages it shows."""
+        ...
+
+    def frequencies(self, terms: Sequence[str]) -> list[int]:
+        """How many passages hold each of `terms`; what was removed may be counted for a while."""
         ...
 
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
@@ -196,6 +213,13 @@ class ExactTerms:
         """A copy made by the last commit."""
         return self._shown
 
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def frequencies(self, terms: Sequence[str]) -> list[int]:
+        """See `TermView.frequencies`."""
+        return [sum(term in held for held in self._terms.values()) for term in terms]
+
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
         total = len(self._terms)
@@ -203,7 +227,7 @@ class ExactTerms:
         scores: dict[int, float] = {}
         for term, counts in weighted(terms).items():
             holders = {i: c for i, c in self._terms.items() if term in c}
-            weight = counts * math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
+            weight = counts * rarity(len(holders), total)
             for i, counter in holders.items():
                 frequency = counter[term]
                 norm = K1 * (1 - B + B * counter.total() / mean)

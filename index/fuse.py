@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from index.records import Ids, Ranking, Scores
 
+POINTS = 30
+"""BM25 that a good match has; brings it to the size of the other evidence."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -22,9 +25,9 @@ class Weights:
 
 
 # Fitted and validated by tests/bench/fit_ranking.py: see ARCHITECTURE.md.
-SAME = Weights(cosine=1.89, near_cosine=3.64, near_words=4.61, near_terms=0.351, near_translations=0.0, prior=-8.06)
+SAME = Weights(cosine=1.89, near_cosine=3.64, near_words=4.61, near_terms=2.302, near_translations=0.0, prior=-8.06)
 """Of a passage in the language of the question."""
-OTHER = Weights(cosine=2.38, near_cosine=4.13, near_words=3.65, near_terms=0.136, near_translations=0.332, prior=-7.44)
+OTHER = Weights(cosine=2.38, near_cosine=4.13, near_words=3.65, near_terms=1.927, near_translations=0.332, prior=-7.44)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller."""
 
 
@@ -44,9 +47,9 @@ class Evidence:
     near_words: Scores
     """Late interaction with all near passages; not a number without words, where the cosine stands in."""
     near_terms: Scores
-    """The sum of the near passages' BM25."""
+    """The same with terms: for each word of the question its greatest BM25 in any near passage; their sum."""
     near_translations: Scores
-    """The same for the question's terms in the other language, by dictionary."""
+    """The sum of the near passages' BM25 for the question's terms in the other language, by dictionary."""
     other: NDArray[np.bool_]
     """Whether the passage is in another language than the question."""
 
@@ -55,8 +58,8 @@ def fuse(evidence: Evidence) -> Ranking:
     """Rank passages by the probability that they answer, between 0 and 1.
 
     The evidence is added up as a logistic regression does it, with other weights for passages in the language of the question
-    than for the others. The logarithm of BM25 bounds what many rare words in common can outweigh. Probabilities are rounded
-    to six digits, so that noise in the last digits never changes the order; equal ones stand in the order of the ids.
+    than for the others. Probabilities are rounded to six digits, so that noise in the last digits never changes the order;
+    equal ones stand in the order of the ids.
 
     >>> half, none, ids = np.full(2, 0.5, np.float32), np.zeros(2, np.float32), np.array([1, 2])
     >>> terms = np.array([0, 9], np.float32)
@@ -71,6 +74,6 @@ def fuse(evidence: Evidence) -> Ranking:
 def features(evidence: Evidence) -> NDArray[np.float64]:
     """What the weights are multiplied with: a row for each passage, a column for each weight."""
     words = np.where(np.isnan(evidence.near_words), evidence.cosine, evidence.near_words)
-    terms, translations = np.log1p(evidence.near_terms), np.log1p(evidence.near_translations)
+    terms, translations = evidence.near_terms / POINTS, np.log1p(evidence.near_translations)
     columns = (evidence.cosine, evidence.near_cosine, words, terms, translations, np.ones(len(words)))
     return np.stack(columns, axis=1).astype(np.float64)

@@ -166,6 +166,13 @@ class TantivyView:
     schema: tantivy.Schema
     searcher: tantivy.Searcher
 
+    def __len__(self) -> int:
+        return int(self.searcher.num_docs)
+
+    def frequencies(self, terms: Sequence[str]) -> list[int]:
+        """See `TermView.frequencies`."""
+        return [self.searcher.doc_freq("terms", term) for term in terms]
+
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
         total = self.searcher.num_docs

@@ -1,6 +1,6 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,15 +8,17 @@ import numpy as np
 
 from embed import Encoder, ModelCard
 from embed.encoder import Vectors
+from index.engine import TermView
 from index.errors import InvalidRequest
 from index.fuse import Evidence, fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES, question_language
 from index.lexicon import translated_terms
+from index.rarity import balanced
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ids, Passage, Ranking, Scores, Vote
 from index.space import Codes, matches, word_spans
-from index.terms import question_terms
+from index.terms import question_spellings
 from index.twins import Wording, alike, wording
 
 MAX_HITS = 100
@@ -99,7 +101,9 @@ class Searcher:
         lang = question_language(question)
         reading = self.encoder.read_query(question, word_spans(question))
         vector = snapshot.space.question(reading.vector, lang)
-        terms, translated = question_terms(question, lang), translated_terms(question, lang)
+        words = balanced(question_spellings(question, lang), snapshot.terms)
+        terms = {term: weight for word in words for term, weight in word.items()}
+        translated = translated_terms(question, lang)
         dense = snapshot.vectors.nearest(vector, depth, among)
         lexical = snapshot.terms.matching(terms, depth, among)
         bridged = snapshot.terms.matching(translated, depth, among)
@@ -110,7 +114,7 @@ class Searcher:
         # While a writer is at work an engine may still show what is no longer there.
         found = np.intersect1d(found, ids)
         cosines = _complete(dense, ids, lambda rest: snapshot.vectors.nearest(vector, len(rest), rest))
-        points = _complete(lexical, ids, lambda rest: snapshot.terms.matching(terms, len(rest), rest))
+        points = _points(words, ids, snapshot.terms)
         bridges = _complete(bridged, ids, lambda rest: snapshot.terms.matching(translated, len(rest), rest))
         matched = _matched(snapshot.space.question_words(reading.words, lang), ids, snapshot.store.words(ids.tolist()))
         versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
@@ -121,14 +125,14 @@ class Searcher:
             cosines[wanted],
             np.nanmean(_around(cosines, ids, versions), axis=0)[wanted],
             around[wanted],
-            np.nansum(_around(points, ids, versions), axis=0)[wanted],
+            np.fmax.reduce(_around(points, ids, versions)).sum(axis=1)[wanted],
             np.nansum(_around(bridges, ids, versions), axis=0)[wanted],
             np.array([near[i][1] != lang for i in found.tolist()], dtype=bool),
         )
         own = matched[wanted].mean(axis=1)
         worded = ~np.isnan(own)
-        words = Ranking.best(found[worded], own[worded])
-        return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
+        late = Ranking.best(found[worded], own[worded])
+        return evidence, {"dense": dense, "words": late, "lexical": lexical, "translated": bridged}
 
     def _hits(self, question: str, lang: str, ranked: Ranked, k: int) -> tuple[Hit, ...]:
         shown, wanted = self._folded(ranked.fused, k), wanted_terms(question, lang)
@@ -186,6 +190,15 @@ def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scor
         known = np.isin(some.ids, ids)
         scores[np.searchsorted(ids, some.ids[known])] = some.scores[known]
     return scores
+
+
+def _points(words: Sequence[Mapping[str, float]], ids: Ids, view: TermView) -> Scores:
+    """The BM25 of each of `ids` (ascending) by each word of the question alone; 0 where a passage has it not."""
+    points = np.zeros((len(ids), len(words)), dtype=np.float32)
+    for column, word in enumerate(words):
+        found = view.matching(word, len(ids), ids)
+        points[np.searchsorted(ids, found.ids), column] = found.scores
+    return points
 
 
 def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors:

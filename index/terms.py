@@ -177,20 +177,32 @@ def passage_terms(text: str, lang: str) -> list[str]:
 
 
 def question_terms(text: str, lang: str) -> list[str]:
-    """The terms to look for, each once: every word under French rules, English rules and none.
+    """The terms to look for, each once: every word under French rules, English rules and none."""
+    return [term for spellings in question_spellings(text, lang) for term in spellings]
+
+
+def question_spellings(text: str, lang: str) -> list[tuple[str, ...]]:
+    """The words to look for, each as its terms under French rules, English rules and none.
 
     A passage was indexed under the rules of its own language, so the same question finds it whichever that is. `lang` is the
-    language of the question; its stop words are left out everywhere.
+    language of the question; its stop words are left out everywhere. A term that two words share is the first one's.
+
+    >>> question_spellings("Who trains F-16s pilots?", "en")
+    [('en:train', 'fr:train', 'trains'), ('16',), ('f16',), ('en:pilot', 'fr:pilot', 'pilots')]
     """
-    found: dict[str, None] = {}
+    found: list[tuple[str, ...]] = []
+    seen: set[str] = set()
     for word in words(text):
         plain = without_accents(word.form)
         if not plain or plain in _STOP.get(lang, frozenset()):
             continue
-        for rules in (lang, *(other for other in _STOP if other != lang), "und"):
-            if plain not in _STOP.get(rules, frozenset()):
-                found[term(word.form, rules)] = None
-    return list(found)
+        rules = (lang, *(other for other in _STOP if other != lang), "und")
+        terms = dict.fromkeys(term(word.form, one) for one in rules if plain not in _STOP.get(one, frozenset()))
+        spellings = tuple(one for one in terms if one not in seen)
+        seen.update(spellings)
+        if spellings:
+            found.append(spellings)
+    return found
 
 
 def term(form: str, lang: str) -> str:

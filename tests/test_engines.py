@@ -400,3 +400,18 @@ def test_weighted_terms_count_as_their_weights_say(weights: dict[str, float]) ->
     once = exact.view().matching(["a", "b"], 9)
     twice = exact.view().matching({"a": 2.0, "b": 2.0}, 9)
     assert dict(twice) == pytest.approx({i: 2 * score for i, score in once})
+
+
+@pytest.mark.parametrize("kind", TERM_ENGINES)
+def test_frequencies_count_the_passages_that_hold_a_term(kind: str) -> None:
+    with term_engine(kind) as engine:
+        assert (len(engine.view()), engine.view().frequencies(["a"])) == (0, [0])
+        engine.add([(1, ["a", "b"]), (2, ["b", "b", "c"]), (3, ["b"])])
+        engine.commit(1)
+        before = engine.view()
+        assert (len(before), before.frequencies(["b", "a", "nowhere", "b"])) == (3, [3, 1, 0, 3])
+        assert before.frequencies([]) == []
+        engine.add([(4, ["a"])])
+        engine.commit(2)
+        assert (len(before), before.frequencies(["a"])) == (3, [1])
+        assert (len(engine.view()), engine.view().frequencies(["a"])) == (4, [2])

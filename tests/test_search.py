@@ -17,12 +17,13 @@ from index.errors import InvalidRequest
 from index.ingest import ingest
 from index.language import question_language
 from index.lexicon import translated_terms
+from index.rarity import balanced
 from index.reader import Filters
 from index.records import Entry, Hit, Ranking, Window
 from index.search import CANDIDATES, MAX_QUESTION, Searcher, check
 from index.space import matches, word_spans
 from index.store import Store
-from index.terms import question_terms
+from index.terms import question_spellings
 
 START = datetime(2023, 5, 22, tzinfo=UTC)
 SUBJECTS = ("Le Kremlin", "La Pologne", "Un drone", "The Kremlin", "Kyiv", "A pilot")
@@ -129,7 +130,14 @@ def test_a_hit_says_what_each_ranking_said_of_it(searcher: Searcher) -> None:
     rankings = {
         "dense": snapshot.vectors.nearest(snapshot.space.question(reading.vector, "fr"), 300),
         "words": Ranking.best(np.array(ids), late),
-        "lexical": snapshot.terms.matching(question_terms(question, "fr"), 300),
+        "lexical": snapshot.terms.matching(
+            {
+                term: weight
+                for word in balanced(question_spellings(question, "fr"), snapshot.terms)
+                for term, weight in word.items()
+            },
+            300,
+        ),
         "translated": snapshot.terms.matching(translated_terms(question, "fr"), 300),
     }
     assert (found.question, found.lang, found.card) == (question, "fr", searcher.encoder.card)
@@ -177,6 +185,30 @@ def test_a_passage_is_helped_by_its_neighbours_of_the_same_entry_alone(tmp_path:
         found = evidence.near_terms.round(4).tolist()
         assert found == pytest.approx([points[first]] * 3 + [0.0] * (len(found) - 3), abs=1e-4)
         assert len(found) > 4
+
+
+def test_words_found_in_neighbouring_passages_add_up_and_each_counts_once(tmp_path: Path) -> None:
+    long = (
+        "Le Kremlin dément toute attaque. "
+        + "Le Kremlin se tait encore ce soir, dit-on partout en ville. " * 40
+        + "Shanghai attend le ministre."
+    )
+    file = tmp_path / "fil.jsonl"
+    file.write_text(json.dumps({"_id": "long", "text": long, "lang": "fr"}) + "\n")
+    encoder = HashingEncoder(token_limit=40)
+    ingest([file], tmp_path / "index", encoder)
+    with Searcher(tmp_path / "index", encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        evidence, _ = searcher.evidence("Kremlin Shanghai", 100, Filters(), snapshot)
+        kremlin, shanghai = (
+            dict(searcher.evidence(word, 100, Filters(), snapshot)[1]["lexical"]) for word in ("Kremlin", "Shanghai")
+        )
+        ids = evidence.ids.tolist()
+        assert len(ids) > 4
+        for place, i in enumerate(ids):
+            near = [other for other in ids if abs(other - i) <= 2]
+            best = [max(points.get(other, 0.0) for other in near) for points in (kremlin, shanghai)]
+            assert evidence.near_terms[place] == pytest.approx(sum(best), abs=1e-4)
 
 
 def test_the_best_of_a_few_is_the_best_of_many(searcher: Searcher) -> None:
