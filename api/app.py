@@ -19,10 +19,12 @@ from api.schemas import (
     SearchOut,
     SearchQuery,
     SourcesOut,
+    VersionsOut,
     entry_out,
     make_filters,
     search_out,
     source_out,
+    versions_out,
 )
 from embed import EmbedError
 from index import dates
@@ -103,6 +105,11 @@ def _add_routes(app: FastAPI) -> None:
         generation = searcher.reader.snapshot().generation
         store = searcher.reader.store
         return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation))
+
+    @app.get("/entries/{entry_id}/versions", tags=["corpus"], summary="Versions", responses=responses(404, 422, 500, 503))
+    def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:
+        """All that an entry ever said, also of one that was withdrawn."""
+        return versions_out(searcher.reader.store.versions(entry_id, searcher.reader.snapshot().generation))
 
     @app.get("/sources", tags=["corpus"], summary="Sources", responses=responses(500, 503))
     def sources(searcher: Open) -> SourcesOut:

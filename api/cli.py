@@ -53,6 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
+    command = _command(commands, "versions", "list all that an entry ever said, also of one that was withdrawn", run_versions)
+    command.add_argument("entry", metavar="ENTRY", help="the entry's id, as `search --json` gives it")
+    _add_index(command)
+    _add_json(command)
+
     command = _command(commands, "serve", "answer over HTTP, after reading documents if any are named", run_serve)
     command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="documents to read into the index first")
     _add_index(command)
@@ -237,6 +242,21 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
         print(search_out(results).model_dump_json())
     else:
         console.results(results, given.explain)
+    return 0
+
+
+def run_versions(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge versions`."""
+    from index.store import Store
+
+    with Store.open(settings.index) as store:
+        versions = store.versions(given.entry, store.generation())
+    if given.json:
+        from api.schemas import versions_out
+
+        print(versions_out(versions).model_dump_json())
+    else:
+        console.versions(versions)
     return 0
 
 

@@ -1,6 +1,6 @@
 """What travels on the wire, the same for HTTP and for `--json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from index import dates
 from index.documents import Failure
 from index.ingest import Report
 from index.reader import Filters
-from index.records import Entry, Hit, Passage, Window, published_text
+from index.records import Entry, Hit, Passage, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
 
@@ -171,6 +171,33 @@ class EntryOut(BaseModel):
     passages: list[PassageOut]
 
 
+class VersionOut(BaseModel):
+    """What an entry said for a time."""
+
+    version: Annotated[int, Field(description="From 1, the oldest.")]
+    generation: Annotated[int, Field(description="The first state of the index that had it.")]
+    seen: Annotated[str, Field(description="When it was first seen: when that state came to be.")]
+    ended: Annotated[str | None, Field(description="When another took its place or the entry was withdrawn; null until then.")]
+    withdrawn: Annotated[bool, Field(description="Whether the entry was gone after it.")]
+    content_hash: Annotated[str, Field(description="Equal for two versions exactly when a reader sees no difference.")]
+    title: str
+    text: str
+    published: str | None
+    clock: str | None
+    lang: str
+    url: str | None
+
+
+class VersionsOut(BaseModel):
+    """All that an entry ever said, oldest first."""
+
+    entry_id: str
+    source: str
+    key: str
+    withdrawn: Annotated[bool, Field(description="Whether the entry is gone: searches do not find it.")]
+    versions: list[VersionOut]
+
+
 class SourceOut(BaseModel):
     """A document or live blog."""
 
@@ -291,10 +318,40 @@ def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
         title=entry.title,
         text=entry.text,
         published=published_text(entry.published, entry.precision),
-        clock=entry.clock.isoformat("minutes") if entry.clock else None,
+        clock=_clock(entry),
         lang=entry.lang,
         url=entry.url,
         passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in passages],
+    )
+
+
+def versions_out(versions: Sequence[Version]) -> VersionsOut:
+    """All versions of an entry, at least one, for the wire."""
+    last = versions[-1]
+    return VersionsOut(
+        entry_id=last.entry.id,
+        source=last.entry.source,
+        key=last.entry.key,
+        withdrawn=last.withdrawn,
+        versions=[_version(version) for version in versions],
+    )
+
+
+def _version(version: Version) -> VersionOut:
+    entry = version.entry
+    return VersionOut(
+        version=version.number,
+        generation=version.generation,
+        seen=version.seen.isoformat(),
+        ended=_iso(version.ended),
+        withdrawn=version.withdrawn,
+        content_hash=entry.content_hash.hex(),
+        title=entry.title,
+        text=entry.text,
+        published=published_text(entry.published, entry.precision),
+        clock=_clock(entry),
+        lang=entry.lang,
+        url=entry.url,
     )
 
 
@@ -318,6 +375,10 @@ def report_out(report: Report) -> ReportOut:
 
 def _failure(failure: Failure) -> FailureOut:
     return FailureOut(source=failure.source, reason=failure.reason)
+
+
+def _clock(entry: Entry) -> str | None:
+    return entry.clock.isoformat("minutes") if entry.clock else None
 
 
 def _iso(moment: datetime | date | None) -> str | None:

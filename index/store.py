@@ -19,7 +19,7 @@ from embed import ModelCard
 from embed.encoder import Vectors
 from index import dates, lock, migrations
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, NotFound, StorageError
-from index.records import Entry, Ids, Passage, Window
+from index.records import Entry, Ids, Passage, Version, Window
 from index.space import Codes, Space
 
 FILE = "index.sqlite"
@@ -344,15 +344,46 @@ class Store:
         return str(row[0]) if row else None
 
     def entry(self, entry_id: str, generation: int) -> Entry:
-        """The entry as it stood in `generation`. Raises `NotFound`."""
+        """The entry as it stood in `generation`. Raises `NotFound`, which says so where it stood there at another time."""
         with self._reading() as db:
             row = db.execute(
                 f"SELECT {_ENTRY} {_FROM_VERSIONS} WHERE e.id = :entry AND {_ALIVE.format('v')}",
                 {"entry": entry_id, "generation": generation},
             ).fetchone()
+            known = row or db.execute("SELECT 1 FROM entries WHERE id = ?", (entry_id,)).fetchone()
         if row is None:
-            raise NotFound(f"no entry '{entry_id}' in this index")
+            raise NotFound(
+                f"the entry '{entry_id}' is not in the index at this time; its versions say when it was"
+                if known
+                else f"no entry '{entry_id}' in this index"
+            )
         return _entry(row)
+
+    def versions(self, entry_id: str, generation: int) -> list[Version]:
+        """What an entry said up to `generation`, oldest first, whether or not it is still there. Raises `NotFound`."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT v.born, b.committed, v.died, d.committed, {_ENTRY} {_FROM_VERSIONS}
+                    JOIN generations b ON b.number = v.born
+                    LEFT JOIN generations d ON d.number = v.died AND v.died <= :generation
+                    WHERE e.id = :entry AND v.born <= :generation ORDER BY v.id""",
+                {"entry": entry_id, "generation": generation},
+            ).fetchall()
+        if not rows:
+            raise NotFound(f"no entry '{entry_id}' in this index")
+        # A version that another one replaced died in the generation that the other was born in.
+        followers = {row[0] for row in rows}
+        return [
+            Version(
+                number,
+                _entry(row[4:]),
+                row[0],
+                _moment(row[1], "UTC") or _EPOCH,
+                _moment(row[3], "UTC"),
+                row[3] is not None and row[2] not in followers,
+            )
+            for number, row in enumerate(rows, start=1)
+        ]
 
     def passages_of(self, entry_id: str, generation: int) -> list[Passage]:
         """The passages of an entry as it stood in `generation`, in the order of its text."""
@@ -525,6 +556,7 @@ class Store:
                 _bury(db, entry.id, generation)
                 version = _insert_version(db, entry, generation)
                 _insert_passages(db, version, passages, generation)
+            _stamp(db, generation)
         return generation
 
     def all_current(self) -> Iterator[tuple[int, Entry]]:
@@ -559,6 +591,7 @@ class Store:
                 "INSERT INTO meta VALUES ('space', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (space.to_json(),),
             )
+            _stamp(db, generation)
         return generation
 
 
@@ -573,8 +606,19 @@ _FROM_PASSAGES = (
 
 def _next_generation(db: sqlite3.Connection) -> int:
     generation = int(db.execute("SELECT max(number) FROM generations").fetchone()[0]) + 1
-    db.execute("INSERT INTO generations VALUES (?, ?)", (generation, time.time_ns() // 1000))
+    db.execute("INSERT INTO generations VALUES (?, 0)", (generation,))
     return generation
+
+
+def _stamp(db: sqlite3.Connection, generation: int) -> None:
+    """Write down when a generation came to be: last, as near to the moment at which it can be seen as may be.
+
+    A clock that was set back must not let a generation come before the one that it follows.
+    """
+    db.execute(
+        "UPDATE generations SET committed = max(?, (SELECT committed + 1 FROM generations WHERE number = ?)) WHERE number = ?",
+        (time.time_ns() // 1000, generation - 1, generation),
+    )
 
 
 def _bury(db: sqlite3.Connection, entry_id: str, generation: int) -> None:
