@@ -22,6 +22,7 @@ from api.schemas import (
     VersionsOut,
     entry_out,
     make_filters,
+    make_moment,
     search_out,
     source_out,
     versions_out,
@@ -83,6 +84,8 @@ def _searcher(request: Request) -> Searcher:
 Open = Annotated[Searcher, Depends(_searcher)]
 EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
+AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
+
 
 def _add_routes(app: FastAPI) -> None:
     responses = problems.responses
@@ -91,20 +94,21 @@ def _add_routes(app: FastAPI) -> None:
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
         zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone)))
+        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone), asked.moment(zone)))
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
         zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone)))
+        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone), asked.moment(zone)))
 
     @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
-    def entry(entry_id: EntryId, searcher: Open) -> EntryOut:
+    def entry(entry_id: EntryId, searcher: Open, as_of: AsOf = None) -> EntryOut:
         """A whole entry, with its passages."""
-        generation = searcher.reader.snapshot().generation
         store = searcher.reader.store
-        return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation))
+        moment = make_moment(dates.zone(store.zone()), as_of)
+        generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
+        return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation, moment is not None))
 
     @app.get("/entries/{entry_id}/versions", tags=["corpus"], summary="Versions", responses=responses(404, 422, 500, 503))
     def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:

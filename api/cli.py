@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
     command.add_argument("--until", metavar="T", help="only entries published before it")
     command.add_argument("--source", metavar="NAME", help="only entries of this source")
+    command.add_argument("--as-of", metavar="T", help="search what was known at this ISO 8601 date or time")
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
@@ -226,7 +227,7 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
 
 def run_search(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge search`."""
-    from api.schemas import make_filters, search_out
+    from api.schemas import make_filters, make_moment, search_out
     from index import dates
     from index.search import Searcher, check
     from index.store import Store
@@ -234,10 +235,13 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     # What can be said without a model is said before one is loaded.
     with Store.open(settings.index) as store:
         zone = dates.zone(store.zone())
+        as_of = make_moment(zone, given.as_of)
+        if as_of:
+            store.generation_at(as_of)
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
     check(given.query, given.k, filters)
     with Searcher(settings.index, _encoder(settings)) as searcher:
-        results = searcher.search(given.query, given.k, filters)
+        results = searcher.search(given.query, given.k, filters, as_of)
     if given.json:
         print(search_out(results).model_dump_json())
     else:
@@ -365,7 +369,7 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     from index.store import Store
 
     with Store.open(settings.index) as store:
-        own, complete = store.card(), store.space() is not None
+        own, complete = store.card(), store.space() is not None and store.is_embedded()
     encoder = _encoder(settings)
     embedded = 0
     if encoder.card.fingerprint != own.fingerprint or not complete:

@@ -110,6 +110,9 @@ def results(found: "Results", explain: bool = False) -> None:
     """Ranked passages; with `explain`, what each ranking scored them."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     width = max(_NARROWEST, min(console.width, 120))
+    if found.as_of and found.known:
+        then = f"as known at {found.as_of.isoformat()}: generation {found.generation}, of {found.known.isoformat()}"
+        console.print(then, style="dim")
     if not found.hits:
         console.print("no passage passes these filters")
     for hit in found.hits:

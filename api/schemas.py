@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -38,9 +39,26 @@ class Narrowing(BaseModel):
         ),
     ] = None
 
+    as_of: Annotated[
+        str | None,
+        Field(
+            description="What was known at this ISO 8601 time: the entries that were there then, in the words of then.",
+            examples=["2023-05-23T12:00:00+02:00"],
+        ),
+    ] = None
+
+    def moment(self, zone: tzinfo) -> datetime | None:
+        """`as_of`; without an offset in `zone`."""
+        return make_moment(zone, self.as_of)
+
     def filters(self, zone: tzinfo) -> Filters:
         """The same for `index.search`; times without an offset are in `zone`."""
         return make_filters(zone, self.lang, self.since, self.until, self.source)
+
+
+def make_moment(zone: tzinfo, as_of: str | None) -> datetime | None:
+    """The moment that a caller wrote. Raises `InvalidRequest` for what is not a time."""
+    return None if as_of is None else dates.moment(as_of, zone, "as_of")
 
 
 def make_filters(
@@ -142,7 +160,12 @@ class SearchOut(BaseModel):
     query: str
     lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
     window: Annotated[WindowOut | None, Field(description="The window that was searched; null when it was open.")]
+    as_of: Annotated[str | None, Field(description="The moment whose knowledge was searched; null for the newest.")]
     generation: Annotated[int, Field(description="The state of the index that was searched.")]
+    known: Annotated[str | None, Field(description="When that state came to be.")]
+    permalink: Annotated[
+        str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
+    ]
     model: Annotated[str, Field(description="The embedding model.")]
     hits: list[HitOut]
 
@@ -303,10 +326,27 @@ def search_out(results: Results) -> SearchOut:
         query=results.question,
         lang=results.lang,
         window=None if window == Window() else WindowOut(since=_iso(window.since), until=_iso(window.until)),
+        as_of=_iso(results.as_of),
         generation=results.generation,
+        known=_iso(results.known),
+        permalink=_permalink(results),
         model=results.card.name,
         hits=[hit_out(hit) for hit in results.hits],
     )
+
+
+def _permalink(results: Results) -> str:
+    filters = results.filters
+    asked = {
+        "q": results.question,
+        "k": str(results.k),
+        "lang": filters.lang,
+        "since": _iso(filters.window.since),
+        "until": _iso(filters.window.until),
+        "source": filters.source,
+        "as_of": _iso(results.known),
+    }
+    return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
 
 
 def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:

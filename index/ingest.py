@@ -78,7 +78,7 @@ def ingest(
 
 
 def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | None = None) -> int:
-    """Cut and embed every entry of the index anew with `encoder`, whose card becomes the index's; return how many passages.
+    """Cut and embed every version of every entry anew with `encoder`, whose card becomes the index's; return how many passages.
 
     Vectors are kept as they are made, so that an interrupted run goes on where it was; readers see the old ones until the
     end. With the model that the index has, nothing is computed that is there already.
@@ -89,7 +89,7 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
         space = space or space_of(encoder)
         pending: dict[bytes, _Text] = {}
         count = 0
-        for _, entry in store.all_current():
+        for _, entry in store.all_versions():
             passages = _passages(entry, encoder)
             count += len(passages)
             pending.update((passage.vector_hash, text) for passage, text in passages)
@@ -100,7 +100,7 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
                 progress(count)
         store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
         store.replace_passages(
-            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_current()),
+            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_versions()),
             encoder.card,
             space,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from index.fuse import Evidence, fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES, question_language
 from index.lexicon import translated_terms
+from index.past import Past
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ids, Passage, Ranking, Scores, Vote
 from index.space import Codes, matches, word_spans
@@ -38,7 +40,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Results:
-    """What a question found. `hits` are best first; none means that nothing passes the filters."""
+    """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
+
+    `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
+    """
 
     question: str
     lang: str
@@ -46,6 +51,9 @@ class Results:
     generation: int
     card: ModelCard
     hits: tuple[Hit, ...]
+    known: datetime | None = None
+    as_of: datetime | None = None
+    k: int = 10
 
 
 class Searcher:
@@ -57,9 +65,11 @@ class Searcher:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.encoder = encoder
         self.reader = Reader(folder, encoder.card)
+        self.past = Past(self.reader)
 
     def close(self) -> None:
         """Close the index."""
+        self.past.close()
         self.reader.close()
 
     def __enter__(self) -> "Searcher":
@@ -68,21 +78,23 @@ class Searcher:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def search(self, question: str, k: int = 10, filters: Filters | None = None) -> Results:
-        """The `k` passages that answer `question` best, or fewer when fewer pass the filters.
+    def search(self, question: str, k: int = 10, filters: Filters | None = None, as_of: datetime | None = None) -> Results:
+        """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, a language other than French and English, or a source that the index does not have.
+        begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
+        was no index yet.
         """
         filters = filters or Filters()
         check(question, k, filters)
         if filters.source is not None and self.reader.store.origin(filters.source) is None:
             raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
-        snapshot = self.reader.snapshot()
+        snapshot = self.reader.snapshot() if as_of is None else self.past.at(as_of)
         ranked = self.rank(question, max(CANDIDATES, 3 * k), filters, snapshot)
         lang = question_language(question)
         hits = self._hits(question, lang, ranked, k)
-        return Results(question, lang, filters, snapshot.generation, snapshot.card, hits)
+        known = self.reader.store.committed(snapshot.generation)
+        return Results(question, lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
@@ -104,7 +116,7 @@ class Searcher:
         lexical = snapshot.terms.matching(terms, depth, among)
         bridged = snapshot.terms.matching(translated, depth, among)
         found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
-        near = snapshot.store.neighbours(found, REACH, snapshot.generation)
+        near = snapshot.neighbours(found, REACH)
         # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
         ids = np.array(sorted(near), dtype=np.int64)
         # While a writer is at work an engine may still show what is no longer there.

@@ -387,8 +387,8 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
 def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, Any]) -> None:
     parameters = {one["name"]: one for one in described["paths"]["/search"]["get"]["parameters"]}
     body = described["components"]["schemas"]["SearchBody"]["properties"]
-    assert list(parameters) == ["k", "lang", "since", "until", "source", "q"]
-    assert [*body] == ["k", "lang", "since", "until", "source", "query"]
+    assert list(parameters) == ["k", "lang", "since", "until", "source", "as_of", "q"]
+    assert [*body] == ["k", "lang", "since", "until", "source", "as_of", "query"]
     for schema in [*(one["schema"] for one in parameters.values()), *body.values()]:
         assert schema["description"]
     for name in ("since", "until", "source"):

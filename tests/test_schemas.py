@@ -3,6 +3,7 @@
 from dataclasses import fields
 from datetime import UTC, datetime, time
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -105,8 +106,17 @@ def test_an_entry_for_the_wire() -> None:
     ],
 )
 def test_results_for_the_wire(window: Window, told: Any) -> None:
-    results = Results("Où ?", "fr", Filters(window, "fr"), 3, HashingEncoder().card, (Hit(1, Passage(7, ENTRY, 5, 24), 0.5),))
-    assert search_out(results).model_dump() == {
+    hits = (Hit(1, Passage(7, ENTRY, 5, 24), 0.5),)
+    noon, later = datetime(2023, 5, 23, 12, tzinfo=UTC), datetime(2023, 5, 24, tzinfo=PARIS)
+    results = Results("Où ?", "fr", Filters(window, "fr"), 3, HashingEncoder().card, hits, noon, later, k=4)
+    out = search_out(results).model_dump()
+    permalink = urlsplit(out.pop("permalink"))
+    told_times = {name: value for name, value in (told or {}).items() if value}
+    asked = {"q": "Où ?", "k": "4", "lang": "fr", **told_times, "as_of": "2023-05-23T12:00:00+00:00"}
+    assert (permalink.path, dict(parse_qsl(permalink.query))) == ("/search", asked)
+    assert out == {
+        "as_of": "2023-05-24T00:00:00+02:00",
+        "known": "2023-05-23T12:00:00+00:00",
         "query": "Où ?",
         "lang": "fr",
         "window": told,

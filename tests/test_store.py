@@ -658,6 +658,8 @@ def test_neighbours_are_passages_beside_each_other_in_one_version(store: Store) 
     assert store.neighbours(np.array([8]), 9, 1) == {6: c, 7: c, 8: c}
     assert store.neighbours(np.array([1, 6]), 0, 1) == {1: a, 6: c}
     assert store.neighbours(np.zeros(0, dtype=np.int64), 1, 1) == {}
+    # What there is not, or not yet, has none.
+    assert store.neighbours(np.array([2, 99]), 1, 1) == {1: a, 2: a, 3: a}
     # An edit gives an entry other passages, and the reader of before goes on with its own.
     commit(store, told("a", text + "."), spans={"a": [NewPassage(0, 11, b"new")]})
     edited = {entry.key: number for number, entry in store.all_current()}["a"]
