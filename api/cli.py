@@ -54,6 +54,16 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
+    command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
+    command.add_argument("page", metavar="PAGE", help="the address of a live page or feed, or a file")
+    _add_index(command)
+    _add_model(command)
+    _add_facts(command)
+    command.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="between two looks (default: 60)")
+    command.add_argument("--times", type=int, metavar="N", help="how many looks (default: until interrupted)")
+    command.add_argument("--allow-loopback", action="store_true", help="also pages of this machine, and still no private ones")
+    _add_json(command)
+
     command = _command(commands, "versions", "list all that an entry ever said, also of one that was withdrawn", run_versions)
     command.add_argument("entry", metavar="ENTRY", help="the entry's id, as `search --json` gives it")
     _add_index(command)
@@ -247,6 +257,27 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     else:
         console.results(results, given.explain)
     return 0
+
+
+def run_follow(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge follow`."""
+    from api.schemas import look_out
+    from index.fetch import Fetcher
+    from index.follow import follow, target
+
+    # What can be said without a model is said before one is loaded.
+    facts = _facts(given, settings)
+    shown = target(given.page, facts).shown
+    encoder = _encoder(settings)
+    status = 0
+    fetcher = Fetcher(given.allow_loopback)
+    for look in follow(given.page, settings.index, encoder, facts, given.every, given.times, fetcher):
+        status = 1 if look.outcome == "failed" else 0
+        if given.json:
+            print(look_out(look).model_dump_json(), flush=True)
+        else:
+            console.look(shown, look)
+    return status
 
 
 def run_versions(given: argparse.Namespace, settings: Settings) -> int:

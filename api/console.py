@@ -16,6 +16,7 @@ from index.records import Entry, published_text
 
 if TYPE_CHECKING:
     from embed.bench import Comparison
+    from index.follow import Look
     from index.ingest import Report
     from index.records import Version
     from index.search import Results
@@ -92,6 +93,20 @@ def report(found: "Report", file: TextIO | None = None) -> None:
     told = [f"{places[name]} ({found.dated[name]})" for name in places if found.dated.get(name)]
     if told:
         console.print(f"days known from {', '.join(told)}", highlight=False, soft_wrap=True)
+
+
+def look(page: str, found: "Look") -> None:
+    """What one look at a page that is followed gave, a line each; failures on stderr."""
+    then = f"; next look in {found.wait:.0f} s" if found.wait else ""
+    if found.outcome == "failed":
+        print(f"filrouge: {page}: {found.reason}{then}".translate(_CONTROLS), file=sys.stderr, flush=True)
+        return
+    told = "unchanged"
+    if found.report:
+        counts = {name: getattr(found.report, name) for name in ("added", "changed", "withdrawn", "unchanged")}
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        failures(found.report)
+    print(f"look {found.number}: {told}{then}", flush=True)
 
 
 def failures(found: "Report") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -14,6 +14,9 @@ from index.reader import Filters
 from index.records import Entry, Hit, Passage, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
+
+if TYPE_CHECKING:
+    from index.follow import Look
 
 
 class Narrowing(BaseModel):
@@ -295,6 +298,22 @@ class ReportOut(BaseModel):
         dict[str, int],
         Field(description="Entries by where their day comes from: `entry`, `document`, `manifest` (or --date), `unknown`."),
     ]
+
+
+class LookOut(BaseModel):
+    """What one look of `filrouge follow` gave."""
+
+    look: Annotated[int, Field(description="From 1.")]
+    outcome: Annotated[Literal["read", "unchanged", "failed"], Field(description="`unchanged` is a page that was not read.")]
+    reason: Annotated[str | None, Field(description="Why it failed; null where it did not.")]
+    report: ReportOut | None
+    wait: Annotated[float, Field(description="Seconds before the next look; 0 where there is none.")]
+
+
+def look_out(look: "Look") -> LookOut:
+    """A look for the wire."""
+    report = report_out(look.report) if look.report else None
+    return LookOut(look=look.number, outcome=look.outcome, reason=look.reason or None, report=report, wait=round(look.wait, 1))
 
 
 def hit_out(hit: Hit) -> HitOut:

@@ -361,6 +361,20 @@ class Store:
             ).fetchall()
         return dict(rows)
 
+    def published(self, source: str, keys: Sequence[str]) -> dict[str, datetime | None]:
+        """When each of these entries of `source` was published, by key; of those that are there now."""
+        found: dict[str, datetime | None] = {}
+        with self._reading() as db:
+            for some in _batches(keys):
+                rows = db.execute(
+                    f"""SELECT e.key, v.published, v.tz FROM sources s JOIN entries e ON e.source_id = s.id
+                        JOIN versions v ON v.entry_id = e.id AND v.died IS NULL
+                        WHERE s.name = ? AND e.key IN ({_marks(some)})""",
+                    (source, *some),
+                )
+                found.update((key, _moment(published, tz)) for key, published, tz in rows)
+        return found
+
     def origin(self, source: str) -> str | None:
         """The file that `source` was last read from; None when the index does not have it."""
         with self._reading() as db:
