@@ -104,11 +104,12 @@ def _add_routes(app: FastAPI) -> None:
 
     @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
     def entry(entry_id: EntryId, searcher: Open, as_of: AsOf = None) -> EntryOut:
-        """A whole entry, with its passages."""
+        """A whole entry, with its passages and the entries that say the same."""
         store = searcher.reader.store
         moment = make_moment(dates.zone(store.zone()), as_of)
         generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
-        return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation, moment is not None))
+        found = store.entry(entry_id, generation)
+        return entry_out(found, store.passages_of(entry_id, generation, moment is not None), searcher.twins(entry_id, moment))
 
     @app.get("/entries/{entry_id}/versions", tags=["corpus"], summary="Versions", responses=responses(404, 422, 500, 503))
     def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:

@@ -194,6 +194,7 @@ class EntryOut(BaseModel):
     clock: Annotated[str | None, Field(description="The time of day that the page gives, where the day is not known.")]
     lang: str
     url: str | None
+    twins: Annotated[list[str], Field(description="Other entries whose whole text says the same, the most alike first.")]
     passages: list[PassageOut]
 
 
@@ -368,8 +369,8 @@ def _permalink(results: Results) -> str:
     return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
 
 
-def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
-    """An entry with its passages for the wire."""
+def entry_out(entry: Entry, passages: Sequence[Passage], twins: Sequence[str]) -> EntryOut:
+    """An entry with its passages and twins for the wire."""
     return EntryOut(
         entry_id=entry.id,
         source=entry.source,
@@ -380,6 +381,7 @@ def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
         clock=_clock(entry),
         lang=entry.lang,
         url=entry.url,
+        twins=list(twins),
         passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in passages],
     )
 

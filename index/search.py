@@ -19,13 +19,15 @@ from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ids, Passage, Ranking, Scores, Vote
 from index.space import Codes, matches, word_spans
 from index.terms import question_terms
-from index.twins import Wording, alike, wording
+from index.twins import ALIKE, Wording, alike, likeness, wording
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
 CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
+_TWIN_PASSAGES = 8
+"""Passages of an entry that its twins are looked for by; a long one has as many in common with each."""
 REACH = 2
 """How many passages before and after one are near it."""
 
@@ -95,6 +97,24 @@ class Searcher:
         hits = self._hits(question, lang, ranked, k)
         known = self.reader.store.committed(snapshot.generation)
         return Results(question, lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
+
+    def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
+        """The ids of other entries whose whole text says the same as that of this one, the most alike first.
+
+        Raises `NotFound`, and for `as_of` what `search` does.
+        """
+        snapshot = self.reader.snapshot() if as_of is None else self.past.at(as_of)
+        store = snapshot.store
+        said = wording(store.entry(entry_id, snapshot.generation).text)
+        own = store.passages_of(entry_id, snapshot.generation, snapshot.past)
+        langs, vectors = store.vectors([passage.id for passage in own[:_TWIN_PASSAGES]])
+        found: set[int] = set()
+        # Whoever says the same says it in passages that lie near, wherever their cuts fall.
+        for vector in snapshot.space.passages(vectors, langs) if langs else ():
+            found.update(snapshot.vectors.nearest(vector, CANDIDATES).ids.tolist())
+        others = {passage.entry.id: passage.entry.text for passage in store.passages(sorted(found)).values()}
+        shares = {other: likeness(said, wording(text)) for other, text in sorted(others.items()) if other != entry_id}
+        return tuple(sorted((other for other, share in shares.items() if share >= ALIKE), key=lambda other: -shares[other]))
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""

@@ -487,6 +487,23 @@ class Store:
                 found.update((i, np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)) for i, signs in rows)
         return found
 
+    def vectors(self, ids: Sequence[int]) -> tuple[list[str], Vectors]:
+        """The languages and vectors of these passages, in the order of their ids; those that have none are missing."""
+        langs: list[str] = []
+        rows: list[Vectors] = []
+        card = self.card()
+        with self._reading() as db:
+            for some in _batches(sorted(ids)):
+                for lang, blob in db.execute(
+                    f"""SELECT v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                        CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
+                        WHERE p.id IN ({_marks(some)}) ORDER BY p.id""",
+                    (card.fingerprint, *some),
+                ):
+                    langs.append(lang)
+                    rows.append(_vector(blob, card.dimension))
+        return langs, np.stack(rows) if rows else np.zeros((0, card.dimension), dtype=np.float32)
+
     def allowed(
         self, generation: int, window: Window, lang: str | None = None, source: str | None = None, past: bool = False
     ) -> Ids:

@@ -91,9 +91,13 @@ def test_http_finds_what_the_read_walk_finds(client: TestClient, seed_index: Pat
         "query": "Qui a revendiqué l’attaque de Belgorod ?",
         "lang": "fr",
         "window": None,
+        "as_of": None,
         "generation": 1,
+        "known": answered["known"],
+        "permalink": answered["permalink"],
         "model": "hashing",
     }
+    assert client.get(answered["permalink"]).json()["hits"] == answered["hits"]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +216,7 @@ def test_an_entry_is_given_with_its_passages(client: TestClient) -> None:
         "clock": "07:58",
         "lang": "fr",
         "url": None,
+        "twins": [],
         "passages": entry["passages"],
     }
     assert [(p["start"], p["end"], p["text"]) for p in entry["passages"]] == [(0, len(text), text)]

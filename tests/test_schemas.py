@@ -68,7 +68,7 @@ def test_a_hit_for_the_wire() -> None:
 
 def test_an_entry_for_the_wire() -> None:
     bare = Entry("fil.txt", "07:44", "", "Texte", "en", clock=time(7, 44))
-    assert entry_out(ENTRY, [Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24)]).model_dump() == {
+    assert entry_out(ENTRY, [Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24)], ("b", "a")).model_dump() == {
         "entry_id": ENTRY.id,
         "source": "fil.txt",
         "key": "2023-05-23T11:58",
@@ -78,12 +78,13 @@ def test_an_entry_for_the_wire() -> None:
         "clock": "11:58",
         "lang": "fr",
         "url": "https://example.org/",
+        "twins": ["b", "a"],
         "passages": [
             {"passage_id": 6, "start": 0, "end": 4, "text": "Oui."},
             {"passage_id": 7, "start": 5, "end": 24, "text": "Le café est prêt 🙂."},
         ],
     }
-    assert entry_out(bare, []) == EntryOut(
+    assert entry_out(bare, [], []) == EntryOut(
         entry_id=bare.id,
         source="fil.txt",
         key="07:44",
@@ -93,6 +94,7 @@ def test_an_entry_for_the_wire() -> None:
         clock="07:44",
         lang="en",
         url=None,
+        twins=[],
         passages=[],
     )
 
