@@ -19,10 +19,13 @@ from api.schemas import (
     SearchOut,
     SearchQuery,
     SourcesOut,
+    VersionsOut,
     entry_out,
     make_filters,
+    make_moment,
     search_out,
     source_out,
+    versions_out,
 )
 from embed import EmbedError
 from index import dates
@@ -81,6 +84,8 @@ def _searcher(request: Request) -> Searcher:
 Open = Annotated[Searcher, Depends(_searcher)]
 EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
+AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
+
 
 def _add_routes(app: FastAPI) -> None:
     responses = problems.responses
@@ -89,20 +94,27 @@ def _add_routes(app: FastAPI) -> None:
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
         zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone)))
+        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone), asked.moment(zone)))
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
         zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone)))
+        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone), asked.moment(zone)))
 
     @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
-    def entry(entry_id: EntryId, searcher: Open) -> EntryOut:
-        """A whole entry, with its passages."""
-        generation = searcher.reader.snapshot().generation
+    def entry(entry_id: EntryId, searcher: Open, as_of: AsOf = None) -> EntryOut:
+        """A whole entry, with its passages and the entries that say the same."""
         store = searcher.reader.store
-        return entry_out(store.entry(entry_id, generation), store.passages_of(entry_id, generation))
+        moment = make_moment(dates.zone(store.zone()), as_of)
+        generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
+        found = store.entry(entry_id, generation)
+        return entry_out(found, store.passages_of(entry_id, generation, moment is not None), searcher.twins(entry_id, moment))
+
+    @app.get("/entries/{entry_id}/versions", tags=["corpus"], summary="Versions", responses=responses(404, 422, 500, 503))
+    def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:
+        """All that an entry ever said, also of one that was withdrawn."""
+        return versions_out(searcher.reader.store.versions(entry_id, searcher.reader.snapshot().generation))
 
     @app.get("/sources", tags=["corpus"], summary="Sources", responses=responses(500, 503))
     def sources(searcher: Open) -> SourcesOut:

@@ -50,7 +50,23 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
     command.add_argument("--until", metavar="T", help="only entries published before it")
     command.add_argument("--source", metavar="NAME", help="only entries of this source")
+    command.add_argument("--as-of", metavar="T", help="search what was known at this ISO 8601 date or time")
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
+    _add_json(command)
+
+    command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
+    command.add_argument("page", metavar="PAGE", help="the address of a live page or feed, or a file")
+    _add_index(command)
+    _add_model(command)
+    _add_facts(command)
+    command.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="between two looks (default: 60)")
+    command.add_argument("--times", type=int, metavar="N", help="how many looks (default: until interrupted)")
+    command.add_argument("--allow-loopback", action="store_true", help="also pages of this machine, and still no private ones")
+    _add_json(command)
+
+    command = _command(commands, "versions", "list all that an entry ever said, also of one that was withdrawn", run_versions)
+    command.add_argument("entry", metavar="ENTRY", help="the entry's id, as `search --json` gives it")
+    _add_index(command)
     _add_json(command)
 
     command = _command(commands, "serve", "answer over HTTP, after reading documents if any are named", run_serve)
@@ -221,7 +237,7 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
 
 def run_search(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge search`."""
-    from api.schemas import make_filters, search_out
+    from api.schemas import make_filters, make_moment, search_out
     from index import dates
     from index.search import Searcher, check
     from index.store import Store
@@ -229,14 +245,53 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     # What can be said without a model is said before one is loaded.
     with Store.open(settings.index) as store:
         zone = dates.zone(store.zone())
+        as_of = make_moment(zone, given.as_of)
+        if as_of:
+            store.generation_at(as_of)
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
     check(given.query, given.k, filters)
     with Searcher(settings.index, _encoder(settings)) as searcher:
-        results = searcher.search(given.query, given.k, filters)
+        results = searcher.search(given.query, given.k, filters, as_of)
     if given.json:
         print(search_out(results).model_dump_json())
     else:
         console.results(results, given.explain)
+    return 0
+
+
+def run_follow(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge follow`."""
+    from api.schemas import look_out
+    from index.fetch import Fetcher
+    from index.follow import follow, target
+
+    # What can be said without a model is said before one is loaded.
+    facts = _facts(given, settings)
+    shown = target(given.page, facts).shown
+    encoder = _encoder(settings)
+    status = 0
+    fetcher = Fetcher(given.allow_loopback)
+    for look in follow(given.page, settings.index, encoder, facts, given.every, given.times, fetcher):
+        status = 1 if look.outcome == "failed" else 0
+        if given.json:
+            print(look_out(look).model_dump_json(), flush=True)
+        else:
+            console.look(shown, look)
+    return status
+
+
+def run_versions(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge versions`."""
+    from index.store import Store
+
+    with Store.open(settings.index) as store:
+        versions = store.versions(given.entry, store.generation())
+    if given.json:
+        from api.schemas import versions_out
+
+        print(versions_out(versions).model_dump_json())
+    else:
+        console.versions(versions)
     return 0
 
 
@@ -345,7 +400,7 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     from index.store import Store
 
     with Store.open(settings.index) as store:
-        own, complete = store.card(), store.space() is not None
+        own, complete = store.card(), store.space() is not None and store.is_embedded()
     encoder = _encoder(settings)
     embedded = 0
     if encoder.card.fingerprint != own.fingerprint or not complete:

@@ -4,7 +4,7 @@
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from index.records import published_text
+from index.records import Entry, published_text
 
 if TYPE_CHECKING:
     from embed.bench import Comparison
+    from index.follow import Look
     from index.ingest import Report
+    from index.records import Version
     from index.search import Results
 
 _SHOWN_FAILURES = 20
@@ -93,6 +95,20 @@ def report(found: "Report", file: TextIO | None = None) -> None:
         console.print(f"days known from {', '.join(told)}", highlight=False, soft_wrap=True)
 
 
+def look(page: str, found: "Look") -> None:
+    """What one look at a page that is followed gave, a line each; failures on stderr."""
+    then = f"; next look in {found.wait:.0f} s" if found.wait else ""
+    if found.outcome == "failed":
+        print(f"filrouge: {page}: {found.reason}{then}".translate(_CONTROLS), file=sys.stderr, flush=True)
+        return
+    told = "unchanged"
+    if found.report:
+        counts = {name: getattr(found.report, name) for name in ("added", "changed", "withdrawn", "unchanged")}
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        failures(found.report)
+    print(f"look {found.number}: {told}{then}", flush=True)
+
+
 def failures(found: "Report") -> None:
     """What was not indexed and why, on stderr, a line each."""
     for failure in found.failures[:_SHOWN_FAILURES]:
@@ -109,21 +125,47 @@ def results(found: "Results", explain: bool = False) -> None:
     """Ranked passages; with `explain`, what each ranking scored them."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     width = max(_NARROWEST, min(console.width, 120))
+    if found.as_of and found.known:
+        then = f"as known at {found.as_of.isoformat()}: generation {found.generation}, of {found.known.isoformat()}"
+        console.print(then, style="dim")
     if not found.hits:
         console.print("no passage passes these filters")
     for hit in found.hits:
         entry = hit.passage.entry
-        when = published_text(entry.published, entry.precision) or (f"{entry.clock:%H:%M}" if entry.clock else "undated")
         votes = ", ".join(f"{name} {vote.rank}" for name, vote in hit.ranks.items())
-        line = f"{hit.rank:>2}. {when}  {entry.source}  {hit.score:.3f} ({votes})"
+        line = f"{hit.rank:>2}. {_when(entry)}  {entry.source}  {hit.score:.3f} ({votes})"
         console.print(line.translate(_CONTROLS), style="dim")
         for name, vote in hit.ranks.items() if explain else ():
             console.print(f"    {name:<10} {vote.rank:>3}.  {_number(vote.score)}", style="dim")
-        if entry.title:
-            console.print(textwrap.indent(textwrap.fill(entry.title.translate(_CONTROLS), width - 4), "    "), style="bold")
-        for line in hit.passage.text.splitlines():
-            console.print(textwrap.indent(textwrap.fill(line.translate(_CONTROLS), width - 4), "    "))
+        _print_text(console, entry.title, hit.passage.text, width)
         console.print()
+
+
+def versions(found: "Sequence[Version]") -> None:
+    """All that an entry said, oldest first."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = max(_NARROWEST, min(console.width, 120))
+    for version in found:
+        entry = version.entry
+        after = (
+            f"until {version.ended.isoformat()}, {'withdrawn' if version.withdrawn else 'edited'}" if version.ended else "now"
+        )
+        line = f"{version.number:>2}. seen {version.seen.isoformat()}, {after}  {entry.content_hash.hex()}"
+        console.print(line.translate(_CONTROLS), style="dim")
+        console.print(f"    {entry.source}  {_when(entry)}".translate(_CONTROLS), style="dim")
+        _print_text(console, entry.title, entry.text, width)
+        console.print()
+
+
+def _when(entry: Entry) -> str:
+    return published_text(entry.published, entry.precision) or (f"{entry.clock:%H:%M}" if entry.clock else "undated")
+
+
+def _print_text(console: Console, title: str, text: str, width: int) -> None:
+    if title:
+        console.print(textwrap.indent(textwrap.fill(title.translate(_CONTROLS), width - 4), "    "), style="bold")
+    for line in text.splitlines():
+        console.print(textwrap.indent(textwrap.fill(line.translate(_CONTROLS), width - 4), "    "))
 
 
 def measures(

@@ -1,8 +1,9 @@
 """What travels on the wire, the same for HTTP and for `--json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -10,9 +11,12 @@ from index import dates
 from index.documents import Failure
 from index.ingest import Report
 from index.reader import Filters
-from index.records import Entry, Hit, Passage, Window, published_text
+from index.records import Entry, Hit, Passage, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
+
+if TYPE_CHECKING:
+    from index.follow import Look
 
 
 class Narrowing(BaseModel):
@@ -38,9 +42,26 @@ class Narrowing(BaseModel):
         ),
     ] = None
 
+    as_of: Annotated[
+        str | None,
+        Field(
+            description="What was known at this ISO 8601 time: the entries that were there then, in the words of then.",
+            examples=["2023-05-23T12:00:00+02:00"],
+        ),
+    ] = None
+
+    def moment(self, zone: tzinfo) -> datetime | None:
+        """`as_of`; without an offset in `zone`."""
+        return make_moment(zone, self.as_of)
+
     def filters(self, zone: tzinfo) -> Filters:
         """The same for `index.search`; times without an offset are in `zone`."""
         return make_filters(zone, self.lang, self.since, self.until, self.source)
+
+
+def make_moment(zone: tzinfo, as_of: str | None) -> datetime | None:
+    """The moment that a caller wrote. Raises `InvalidRequest` for what is not a time."""
+    return None if as_of is None else dates.moment(as_of, zone, "as_of")
 
 
 def make_filters(
@@ -142,7 +163,12 @@ class SearchOut(BaseModel):
     query: str
     lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
     window: Annotated[WindowOut | None, Field(description="The window that was searched; null when it was open.")]
+    as_of: Annotated[str | None, Field(description="The moment whose knowledge was searched; null for the newest.")]
     generation: Annotated[int, Field(description="The state of the index that was searched.")]
+    known: Annotated[str | None, Field(description="When that state came to be.")]
+    permalink: Annotated[
+        str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
+    ]
     model: Annotated[str, Field(description="The embedding model.")]
     hits: list[HitOut]
 
@@ -168,7 +194,35 @@ class EntryOut(BaseModel):
     clock: Annotated[str | None, Field(description="The time of day that the page gives, where the day is not known.")]
     lang: str
     url: str | None
+    twins: Annotated[list[str], Field(description="Other entries whose whole text says the same, the most alike first.")]
     passages: list[PassageOut]
+
+
+class VersionOut(BaseModel):
+    """What an entry said for a time."""
+
+    version: Annotated[int, Field(description="From 1, the oldest.")]
+    generation: Annotated[int, Field(description="The first state of the index that had it.")]
+    seen: Annotated[str, Field(description="When it was first seen: when that state came to be.")]
+    ended: Annotated[str | None, Field(description="When another took its place or the entry was withdrawn; null until then.")]
+    withdrawn: Annotated[bool, Field(description="Whether the entry was gone after it.")]
+    content_hash: Annotated[str, Field(description="Equal for two versions exactly when a reader sees no difference.")]
+    title: str
+    text: str
+    published: str | None
+    clock: str | None
+    lang: str
+    url: str | None
+
+
+class VersionsOut(BaseModel):
+    """All that an entry ever said, oldest first."""
+
+    entry_id: str
+    source: str
+    key: str
+    withdrawn: Annotated[bool, Field(description="Whether the entry is gone: searches do not find it.")]
+    versions: list[VersionOut]
 
 
 class SourceOut(BaseModel):
@@ -247,6 +301,22 @@ class ReportOut(BaseModel):
     ]
 
 
+class LookOut(BaseModel):
+    """What one look of `filrouge follow` gave."""
+
+    look: Annotated[int, Field(description="From 1.")]
+    outcome: Annotated[Literal["read", "unchanged", "failed"], Field(description="`unchanged` is a page that was not read.")]
+    reason: Annotated[str | None, Field(description="Why it failed; null where it did not.")]
+    report: ReportOut | None
+    wait: Annotated[float, Field(description="Seconds before the next look; 0 where there is none.")]
+
+
+def look_out(look: "Look") -> LookOut:
+    """A look for the wire."""
+    report = report_out(look.report) if look.report else None
+    return LookOut(look=look.number, outcome=look.outcome, reason=look.reason or None, report=report, wait=round(look.wait, 1))
+
+
 def hit_out(hit: Hit) -> HitOut:
     """A hit for the wire."""
     entry = hit.passage.entry
@@ -276,14 +346,31 @@ def search_out(results: Results) -> SearchOut:
         query=results.question,
         lang=results.lang,
         window=None if window == Window() else WindowOut(since=_iso(window.since), until=_iso(window.until)),
+        as_of=_iso(results.as_of),
         generation=results.generation,
+        known=_iso(results.known),
+        permalink=_permalink(results),
         model=results.card.name,
         hits=[hit_out(hit) for hit in results.hits],
     )
 
 
-def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
-    """An entry with its passages for the wire."""
+def _permalink(results: Results) -> str:
+    filters = results.filters
+    asked = {
+        "q": results.question,
+        "k": str(results.k),
+        "lang": filters.lang,
+        "since": _iso(filters.window.since),
+        "until": _iso(filters.window.until),
+        "source": filters.source,
+        "as_of": _iso(results.known),
+    }
+    return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
+
+
+def entry_out(entry: Entry, passages: Sequence[Passage], twins: Sequence[str]) -> EntryOut:
+    """An entry with its passages and twins for the wire."""
     return EntryOut(
         entry_id=entry.id,
         source=entry.source,
@@ -291,10 +378,41 @@ def entry_out(entry: Entry, passages: list[Passage]) -> EntryOut:
         title=entry.title,
         text=entry.text,
         published=published_text(entry.published, entry.precision),
-        clock=entry.clock.isoformat("minutes") if entry.clock else None,
+        clock=_clock(entry),
         lang=entry.lang,
         url=entry.url,
+        twins=list(twins),
         passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in passages],
+    )
+
+
+def versions_out(versions: Sequence[Version]) -> VersionsOut:
+    """All versions of an entry, at least one, for the wire."""
+    last = versions[-1]
+    return VersionsOut(
+        entry_id=last.entry.id,
+        source=last.entry.source,
+        key=last.entry.key,
+        withdrawn=last.withdrawn,
+        versions=[_version(version) for version in versions],
+    )
+
+
+def _version(version: Version) -> VersionOut:
+    entry = version.entry
+    return VersionOut(
+        version=version.number,
+        generation=version.generation,
+        seen=version.seen.isoformat(),
+        ended=_iso(version.ended),
+        withdrawn=version.withdrawn,
+        content_hash=entry.content_hash.hex(),
+        title=entry.title,
+        text=entry.text,
+        published=published_text(entry.published, entry.precision),
+        clock=_clock(entry),
+        lang=entry.lang,
+        url=entry.url,
     )
 
 
@@ -318,6 +436,10 @@ def report_out(report: Report) -> ReportOut:
 
 def _failure(failure: Failure) -> FailureOut:
     return FailureOut(source=failure.source, reason=failure.reason)
+
+
+def _clock(entry: Entry) -> str | None:
+    return entry.clock.isoformat("minutes") if entry.clock else None
 
 
 def _iso(moment: datetime | date | None) -> str | None:

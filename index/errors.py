@@ -3,6 +3,7 @@
 FilrougeError
 ├── InvalidRequest          the caller asked for something that cannot be: an empty question, k of 0, an unknown filter
 ├── NotFound                the entry asked for is not in this index
+├── Unreachable             a page that is followed cannot be had now, or is not what it was
 ├── UnreadableDocument      a document cannot be read: missing, empty, binary, in an unknown format
 │   └── InvalidManifest     a folder's manifest.toml contradicts itself or the folder
 └── StorageError            the index folder fails: disk full, no permission, damaged
@@ -26,6 +27,17 @@ class InvalidRequest(FilrougeError):
 
 class NotFound(FilrougeError):
     """No such entry."""
+
+
+class Unreachable(FilrougeError):
+    """The page cannot be had now. `retry_after` is how many seconds its server asks to wait, and `final` that asking again is
+    of no use.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, final: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.final = final
 
 
 class UnreadableDocument(FilrougeError):

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from embed import Encoder
@@ -52,6 +54,27 @@ def ingest(
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
+    with _writing(folder, encoder, progress) as run:
+        for found in find(paths, given or Facts()):
+            for document in [found] if isinstance(found, Failure) else readers.expand(found):
+                if isinstance(document, Failure):
+                    run.report.documents += 1
+                    run.report.failures.append(document)
+                else:
+                    run.read(document)
+    return run.report
+
+
+def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Path, encoder: Encoder) -> Report:
+    """Take in one document that has been read into `items`, as `ingest` would."""
+    with _writing(folder, encoder, None) as run:
+        run.read(document, iter(items))
+    return run.report
+
+
+@contextmanager
+def _writing(folder: Path, encoder: Encoder, progress: Progress | None) -> Iterator["_Run"]:
+    """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
@@ -59,13 +82,7 @@ def ingest(
         run = _Run(store, encoder, progress or (lambda report: None))
         try:
             with store:
-                for found in find(paths, given or Facts()):
-                    for document in [found] if isinstance(found, Failure) else readers.expand(found):
-                        if isinstance(document, Failure):
-                            run.report.documents += 1
-                            run.report.failures.append(document)
-                        else:
-                            run.read(document)
+                yield run
                 run.commit()
         finally:
             if new and run.report.generation == 0:
@@ -74,11 +91,10 @@ def ingest(
         if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
             Reader(folder, encoder.card, writing=True).close()
-    return run.report
 
 
 def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | None = None) -> int:
-    """Cut and embed every entry of the index anew with `encoder`, whose card becomes the index's; return how many passages.
+    """Cut and embed every version of every entry anew with `encoder`, whose card becomes the index's; return how many passages.
 
     Vectors are kept as they are made, so that an interrupted run goes on where it was; readers see the old ones until the
     end. With the model that the index has, nothing is computed that is there already.
@@ -89,7 +105,7 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
         space = space or space_of(encoder)
         pending: dict[bytes, _Text] = {}
         count = 0
-        for _, entry in store.all_current():
+        for _, entry in store.all_versions():
             passages = _passages(entry, encoder)
             count += len(passages)
             pending.update((passage.vector_hash, text) for passage, text in passages)
@@ -100,7 +116,7 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
                 progress(count)
         store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
         store.replace_passages(
-            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_current()),
+            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_versions()),
             encoder.card,
             space,
         )
@@ -125,21 +141,22 @@ class _Run:
         self._pending: dict[str, Origin] = {}
         self._origins: dict[str, str] = {}
 
-    def read(self, document: Document) -> None:
-        """Compare one document with the store, and note what it changes."""
+    def read(self, document: Document, items: Iterator[Entry | Failure] | None = None) -> None:
+        """Compare one document with the store, and note what it changes; `items` is what it holds, where that is known."""
         complete = True
-        seen: set[str] = set()
+        seen: dict[str, datetime | None] = {}
         try:
             if self._origins.get(document.source) == document.origin:
                 return  # named twice
             self.report.documents += 1
             origin = self._origin(document)
-            for batch in _batches(readers.read(document), _COMPARE_EVERY):
+            for batch in _batches(readers.read(document) if items is None else items, _COMPARE_EVERY):
                 entries = [item for item in batch if isinstance(item, Entry)]
                 failures = [item for item in batch if isinstance(item, Failure)]
                 self.report.failures.extend(failures)
-                complete = complete and not failures
-                seen.update(entry.key for entry in entries)
+                # What is only named does not hide an entry.
+                complete = complete and all(failure.kept for failure in failures)
+                seen.update((entry.key, entry.published) for entry in entries)
                 self._compare(origin, entries)
                 self._progress(self.report)
         except UnreadableDocument as error:
@@ -147,10 +164,19 @@ class _Run:
             return
         # What could not be read may still be there, so it is not taken for gone.
         if complete:
-            gone = [entry_id for key, entry_id in self._store.keys(document.source).items() if key not in seen]
+            keys = {key: entry_id for key, entry_id in self._store.keys(document.source).items() if key not in seen}
+            if keys and readers.is_window(document):
+                keys = {key: keys[key] for key in self._within(document, list(keys), list(seen.values()))}
+            gone = list(keys.values())
             self._withdrawn.extend(gone)
             self.report.withdrawn += len(gone)
         self._progress(self.report)
+
+    def _within(self, document: Document, keys: Sequence[str], shown: Sequence[datetime | None]) -> list[str]:
+        """Those of `keys` that lie within what a window shows: older ones have left it, and are still true."""
+        oldest = min((moment for moment in shown if moment), default=None)
+        published = self._store.published(document.source, keys)
+        return [key for key in keys if oldest and (moment := published.get(key)) and moment > oldest]
 
     def _origin(self, document: Document) -> Origin:
         """Where the document is read from.

@@ -40,7 +40,7 @@ class Filters:
 
 @dataclass
 class Snapshot:
-    """One generation, as both engines show it."""
+    """One generation, as both engines show it. `past` says that they were made for it alone (`index.past`)."""
 
     generation: int
     card: ModelCard
@@ -48,6 +48,7 @@ class Snapshot:
     vectors: VectorView
     terms: TermView
     store: Store
+    past: bool = False
     _allowed: OrderedDict[Filters, Ids] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,12 +60,16 @@ class Snapshot:
             if filters in self._allowed:
                 self._allowed.move_to_end(filters)
                 return self._allowed[filters]
-        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source)
+        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, self.past)
         with self._lock:
             self._allowed[filters] = ids
             while len(self._allowed) > _REMEMBERED_FILTERS:
                 self._allowed.popitem(last=False)
         return ids
+
+    def neighbours(self, ids: Ids, reach: int) -> dict[int, tuple[int, str]]:
+        """See `Store.neighbours`."""
+        return self.store.neighbours(ids, reach, self.generation, self.past)
 
 
 class Reader:

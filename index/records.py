@@ -81,6 +81,32 @@ class Entry:
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
 
 
+@dataclass(frozen=True)
+class Version:
+    """What an entry said from `seen` on, until `ended`; None is until now.
+
+    `withdrawn` says that the entry was gone after it, so that the last version of an entry tells whether it is there.
+
+    >>> entry = Entry("s", "k", "", "Deux blessés.", "fr")
+    >>> Version(1, entry, 3, datetime(2023, 5, 23, 12, tzinfo=UTC)).current
+    True
+    """
+
+    number: int
+    """From 1, the oldest."""
+    entry: Entry
+    generation: int
+    """The first that had it."""
+    seen: datetime
+    ended: datetime | None = None
+    withdrawn: bool = False
+
+    @property
+    def current(self) -> bool:
+        """Whether it is what the entry says now."""
+        return self.ended is None
+
+
 def published_text(published: datetime | None, precision: Precision | None) -> str | None:
     """A publication time in ISO 8601, no more exact than it is known.
 

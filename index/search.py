@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,21 @@ from index.fuse import Evidence, fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES, question_language
 from index.lexicon import translated_terms
+from index.past import Past
 from index.rarity import balanced
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ids, Passage, Ranking, Scores, Vote
 from index.space import Codes, matches, word_spans
 from index.terms import question_spellings
-from index.twins import Wording, alike, wording
+from index.twins import ALIKE, Wording, alike, likeness, wording
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
 CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
+_TWIN_PASSAGES = 8
+"""Passages of an entry that its twins are looked for by; a long one has as many in common with each."""
 REACH = 2
 """How many passages before and after one are near it."""
 
@@ -40,7 +44,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Results:
-    """What a question found. `hits` are best first; none means that nothing passes the filters."""
+    """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
+
+    `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
+    """
 
     question: str
     lang: str
@@ -48,6 +55,9 @@ class Results:
     generation: int
     card: ModelCard
     hits: tuple[Hit, ...]
+    known: datetime | None = None
+    as_of: datetime | None = None
+    k: int = 10
 
 
 class Searcher:
@@ -59,9 +69,11 @@ class Searcher:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.encoder = encoder
         self.reader = Reader(folder, encoder.card)
+        self.past = Past(self.reader)
 
     def close(self) -> None:
         """Close the index."""
+        self.past.close()
         self.reader.close()
 
     def __enter__(self) -> "Searcher":
@@ -70,21 +82,41 @@ class Searcher:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def search(self, question: str, k: int = 10, filters: Filters | None = None) -> Results:
-        """The `k` passages that answer `question` best, or fewer when fewer pass the filters.
+    def search(self, question: str, k: int = 10, filters: Filters | None = None, as_of: datetime | None = None) -> Results:
+        """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, a language other than French and English, or a source that the index does not have.
+        begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
+        was no index yet.
         """
         filters = filters or Filters()
         check(question, k, filters)
         if filters.source is not None and self.reader.store.origin(filters.source) is None:
             raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
-        snapshot = self.reader.snapshot()
+        snapshot = self.reader.snapshot() if as_of is None else self.past.at(as_of)
         ranked = self.rank(question, max(CANDIDATES, 3 * k), filters, snapshot)
         lang = question_language(question)
         hits = self._hits(question, lang, ranked, k)
-        return Results(question, lang, filters, snapshot.generation, snapshot.card, hits)
+        known = self.reader.store.committed(snapshot.generation)
+        return Results(question, lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
+
+    def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
+        """The ids of other entries whose whole text says the same as that of this one, the most alike first.
+
+        Raises `NotFound`, and for `as_of` what `search` does.
+        """
+        snapshot = self.reader.snapshot() if as_of is None else self.past.at(as_of)
+        store = snapshot.store
+        said = wording(store.entry(entry_id, snapshot.generation).text)
+        own = store.passages_of(entry_id, snapshot.generation, snapshot.past)
+        langs, vectors = store.vectors([passage.id for passage in own[:_TWIN_PASSAGES]])
+        found: set[int] = set()
+        # Whoever says the same says it in passages that lie near, wherever their cuts fall.
+        for vector in snapshot.space.passages(vectors, langs) if langs else ():
+            found.update(snapshot.vectors.nearest(vector, CANDIDATES).ids.tolist())
+        others = {passage.entry.id: passage.entry.text for passage in store.passages(sorted(found)).values()}
+        shares = {other: likeness(said, wording(text)) for other, text in sorted(others.items()) if other != entry_id}
+        return tuple(sorted((other for other, share in shares.items() if share >= ALIKE), key=lambda other: -shares[other]))
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
@@ -108,7 +140,7 @@ class Searcher:
         lexical = snapshot.terms.matching(terms, depth, among)
         bridged = snapshot.terms.matching(translated, depth, among)
         found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
-        near = snapshot.store.neighbours(found, REACH, snapshot.generation)
+        near = snapshot.neighbours(found, REACH)
         # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
         ids = np.array(sorted(near), dtype=np.int64)
         # While a writer is at work an engine may still show what is no longer there.

@@ -18,8 +18,8 @@ import numpy as np
 from embed import ModelCard
 from embed.encoder import Vectors
 from index import dates, lock, migrations
-from index.errors import FilrougeError, ModelMismatch, NotAnIndex, NotFound, StorageError
-from index.records import Entry, Ids, Passage, Window
+from index.errors import FilrougeError, InvalidRequest, ModelMismatch, NotAnIndex, NotFound, StorageError
+from index.records import Entry, Ids, Passage, Version, Window
 from index.space import Codes, Space
 
 FILE = "index.sqlite"
@@ -280,6 +280,30 @@ class Store:
         with self._reading() as db:
             return int(db.execute("SELECT max(number) FROM generations").fetchone()[0])
 
+    def committed(self, generation: int) -> datetime:
+        """When a generation came to be."""
+        with self._reading() as db:
+            row = db.execute("SELECT committed FROM generations WHERE number = ?", (generation,)).fetchone()
+        return _moment(row[0], "UTC") or _EPOCH
+
+    def generation_at(self, moment: datetime) -> int:
+        """The generation that was the newest at `moment`. Raises `InvalidRequest` before the first, and for what is to come."""
+        with self._reading() as db:
+            row = db.execute(
+                """SELECT (SELECT max(number) FROM generations WHERE committed <= ? AND number > 0),
+                          (SELECT committed FROM generations WHERE number = 1), max(committed) FROM generations""",
+                (_micros(moment),),
+            ).fetchone()
+        found, first, last = int(row[0] or 0), _moment(row[1], "UTC"), _moment(row[2], "UTC")
+        shown = moment.isoformat()
+        if found == 0 or first is None:
+            began = f"it holds what was known from {first.isoformat()} on" if first else "it is empty"
+            raise InvalidRequest(f"the index did not exist at {shown}: {began}", "as_of")
+        # The last may be ahead of a clock that was set back.
+        if moment > max(datetime.now(UTC), last or first):
+            raise InvalidRequest(f"{shown} is still to come, and what will be known then is not known", "as_of")
+        return found
+
     def counts(self, generation: int) -> tuple[int, int]:
         """How many entries and passages a reader of `generation` sees."""
         with self._reading() as db:
@@ -337,6 +361,20 @@ class Store:
             ).fetchall()
         return dict(rows)
 
+    def published(self, source: str, keys: Sequence[str]) -> dict[str, datetime | None]:
+        """When each of these entries of `source` was published, by key; of those that are there now."""
+        found: dict[str, datetime | None] = {}
+        with self._reading() as db:
+            for some in _batches(keys):
+                rows = db.execute(
+                    f"""SELECT e.key, v.published, v.tz FROM sources s JOIN entries e ON e.source_id = s.id
+                        JOIN versions v ON v.entry_id = e.id AND v.died IS NULL
+                        WHERE s.name = ? AND e.key IN ({_marks(some)})""",
+                    (source, *some),
+                )
+                found.update((key, _moment(published, tz)) for key, published, tz in rows)
+        return found
+
     def origin(self, source: str) -> str | None:
         """The file that `source` was last read from; None when the index does not have it."""
         with self._reading() as db:
@@ -344,22 +382,53 @@ class Store:
         return str(row[0]) if row else None
 
     def entry(self, entry_id: str, generation: int) -> Entry:
-        """The entry as it stood in `generation`. Raises `NotFound`."""
+        """The entry as it stood in `generation`. Raises `NotFound`, which says so where it stood there at another time."""
         with self._reading() as db:
             row = db.execute(
                 f"SELECT {_ENTRY} {_FROM_VERSIONS} WHERE e.id = :entry AND {_ALIVE.format('v')}",
                 {"entry": entry_id, "generation": generation},
             ).fetchone()
+            known = row or db.execute("SELECT 1 FROM entries WHERE id = ?", (entry_id,)).fetchone()
         if row is None:
-            raise NotFound(f"no entry '{entry_id}' in this index")
+            raise NotFound(
+                f"the entry '{entry_id}' is not in the index at this time; its versions say when it was"
+                if known
+                else f"no entry '{entry_id}' in this index"
+            )
         return _entry(row)
 
-    def passages_of(self, entry_id: str, generation: int) -> list[Passage]:
-        """The passages of an entry as it stood in `generation`, in the order of its text."""
+    def versions(self, entry_id: str, generation: int) -> list[Version]:
+        """What an entry said up to `generation`, oldest first, whether or not it is still there. Raises `NotFound`."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT v.born, b.committed, v.died, d.committed, {_ENTRY} {_FROM_VERSIONS}
+                    JOIN generations b ON b.number = v.born
+                    LEFT JOIN generations d ON d.number = v.died AND v.died <= :generation
+                    WHERE e.id = :entry AND v.born <= :generation ORDER BY v.id""",
+                {"entry": entry_id, "generation": generation},
+            ).fetchall()
+        if not rows:
+            raise NotFound(f"no entry '{entry_id}' in this index")
+        # A version that another one replaced died in the generation that the other was born in.
+        followers = {row[0] for row in rows}
+        return [
+            Version(
+                number,
+                _entry(row[4:]),
+                row[0],
+                _moment(row[1], "UTC") or _EPOCH,
+                _moment(row[3], "UTC"),
+                row[3] is not None and row[2] not in followers,
+            )
+            for number, row in enumerate(rows, start=1)
+        ]
+
+    def passages_of(self, entry_id: str, generation: int, past: bool = False) -> list[Passage]:
+        """The passages of an entry as it stood in `generation`, in the order of its text; for `past` see `_THEN`."""
         with self._reading() as db:
             rows = db.execute(
                 f"""SELECT p.id, p.start, p."end", {_ENTRY} {_FROM_PASSAGES}
-                    WHERE e.id = :entry AND {_ALIVE.format("p")} ORDER BY p.start""",
+                    WHERE e.id = :entry AND {_there(past)} ORDER BY p.start""",
                 {"entry": entry_id, "generation": generation},
             ).fetchall()
         return [Passage(row[0], _entry(row[3:]), row[1], row[2]) for row in rows]
@@ -385,20 +454,22 @@ class Store:
                 found.update(rows)
         return found
 
-    def neighbours(self, ids: Ids, reach: int, generation: int) -> dict[int, tuple[int, str]]:
+    def neighbours(self, ids: Ids, reach: int, generation: int, past: bool = False) -> dict[int, tuple[int, str]]:
         """These passages of `generation` and the nearest `reach` of the same version on either side: version and language."""
         # The passages of a version were numbered one after the other.
         wanted = np.unique(ids[:, np.newaxis] + np.arange(-reach, reach + 1))
         rows: dict[int, tuple[int, str]] = {}
+        there = _there(past).replace(":generation", str(int(generation)))
         with self._reading() as db:
             for some in _batches(wanted.tolist()):
                 found = db.execute(
                     f"""SELECT p.id, p.version_id, v.lang FROM passages p JOIN versions v ON v.id = p.version_id
-                        WHERE p.id IN ({_marks(some)}) AND p.born <= ? AND (p.died IS NULL OR p.died > ?)""",
-                    (*some, generation, generation),
+                        WHERE p.id IN ({_marks(some)}) AND {there}""",
+                    some,
                 )
                 rows.update((i, (version, lang)) for i, version, lang in found)
-        near = {(i + step, rows[i][0]) for i in ids.tolist() for step in range(-reach, reach + 1)}
+        # An engine may be ahead of the generation that is asked about, and show what that does not have.
+        near = {(i + step, rows[i][0]) for i in ids.tolist() if i in rows for step in range(-reach, reach + 1)}
         return {i: row for i, row in rows.items() if (i, row[0]) in near}
 
     def words(self, ids: Sequence[int]) -> dict[int, Codes]:
@@ -416,9 +487,28 @@ class Store:
                 found.update((i, np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)) for i, signs in rows)
         return found
 
-    def allowed(self, generation: int, window: Window, lang: str | None = None, source: str | None = None) -> Ids:
+    def vectors(self, ids: Sequence[int]) -> tuple[list[str], Vectors]:
+        """The languages and vectors of these passages, in the order of their ids; those that have none are missing."""
+        langs: list[str] = []
+        rows: list[Vectors] = []
+        card = self.card()
+        with self._reading() as db:
+            for some in _batches(sorted(ids)):
+                for lang, blob in db.execute(
+                    f"""SELECT v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                        CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
+                        WHERE p.id IN ({_marks(some)}) ORDER BY p.id""",
+                    (card.fingerprint, *some),
+                ):
+                    langs.append(lang)
+                    rows.append(_vector(blob, card.dimension))
+        return langs, np.stack(rows) if rows else np.zeros((0, card.dimension), dtype=np.float32)
+
+    def allowed(
+        self, generation: int, window: Window, lang: str | None = None, source: str | None = None, past: bool = False
+    ) -> Ids:
         """The ids, ascending, of the passages of `generation` within the window, in the language and of the source."""
-        where = [_ALIVE.format("p")]
+        where = [_there(past)]
         values: dict[str, Any] = {"generation": generation}
         if window.until is not None:
             where.append("v.published < :until")
@@ -444,7 +534,13 @@ class Store:
 
     def born(self, after: int, upto: int) -> Iterator[list[Indexed]]:
         """The passages that are there in generation `upto` and were not in `after`, in batches, ids ascending."""
-        where = "p.born > :after AND p.born <= :upto AND (p.died IS NULL OR p.died > :upto)"
+        return self._indexed(f"p.born > {int(after)} AND {_ALIVE.format('p')}", upto)
+
+    def then(self, generation: int) -> Iterator[list[Indexed]]:
+        """The passages that were there in an earlier generation, in batches, ids ascending; see `_THEN`."""
+        return self._indexed(_THEN, generation)
+
+    def _indexed(self, where: str, generation: int) -> Iterator[list[Indexed]]:
         last = 0
         while True:
             with self._reading() as db:
@@ -452,7 +548,7 @@ class Store:
                     f"""SELECT p.id, v.lang, v.title, v.text, p.start, p."end"
                         FROM passages p JOIN versions v ON v.id = p.version_id
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 2000""",
-                    {"after": after, "upto": upto, "last": last},
+                    {"generation": generation, "last": last},
                 ).fetchall()
             if not rows:
                 return
@@ -460,8 +556,30 @@ class Store:
             yield [Indexed(i, lang, title, text[start:end]) for i, lang, title, text, start, end in rows]
 
     def born_vectors(self, after: int, upto: int) -> Iterator[tuple[Ids, list[str], Vectors]]:
-        """The ids of the same passages with their languages and vectors, in batches, ids ascending."""
-        where = "p.born > :after AND p.born <= :upto AND (p.died IS NULL OR p.died > :upto)"
+        """The ids of the passages of `born` with their languages and vectors, in batches, ids ascending."""
+        return self._vectors(f"p.born > {int(after)} AND {_ALIVE.format('p')}", upto)
+
+    def vectors_then(self, generation: int) -> Iterator[tuple[Ids, list[str], Vectors]]:
+        """The same of the passages of `then`; those that the model of the index has not read are missing."""
+        return self._vectors(_THEN, generation)
+
+    def passages_then(self, generation: int) -> int:
+        """How many there are."""
+        with self._reading() as db:
+            return int(
+                db.execute(
+                    f"SELECT count(*) FROM passages p JOIN versions v ON v.id = p.version_id WHERE {_THEN}",
+                    {"generation": generation},
+                ).fetchone()[0]
+            )
+
+    def any_died(self, generation: int) -> bool:
+        """Whether any passage was gone by `generation`."""
+        with self._reading() as db:
+            row = db.execute("SELECT EXISTS (SELECT 1 FROM passages WHERE died <= ?)", (generation,)).fetchone()
+        return bool(row[0])
+
+    def _vectors(self, where: str, generation: int) -> Iterator[tuple[Ids, list[str], Vectors]]:
         card = self.card()
         last = 0
         while True:
@@ -471,7 +589,7 @@ class Store:
                     f"""SELECT p.id, v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
                         CROSS JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
-                    {"after": after, "upto": upto, "last": last, "model": card.fingerprint},
+                    {"generation": generation, "last": last, "model": card.fingerprint},
                 ).fetchall()
             if not rows:
                 return
@@ -525,15 +643,23 @@ class Store:
                 _bury(db, entry.id, generation)
                 version = _insert_version(db, entry, generation)
                 _insert_passages(db, version, passages, generation)
+            _stamp(db, generation)
         return generation
 
     def all_current(self) -> Iterator[tuple[int, Entry]]:
         """Every version that is there now, with its number."""
+        return self._versions("v.died IS NULL")
+
+    def all_versions(self) -> Iterator[tuple[int, Entry]]:
+        """Every version that there ever was, with its number."""
+        return self._versions("TRUE")
+
+    def _versions(self, where: str) -> Iterator[tuple[int, Entry]]:
         last = 0
         while True:
             with self._reading() as db:
                 rows = db.execute(
-                    f"SELECT v.id, {_ENTRY} {_FROM_VERSIONS} WHERE v.died IS NULL AND v.id > ? ORDER BY v.id LIMIT 500",
+                    f"SELECT v.id, {_ENTRY} {_FROM_VERSIONS} WHERE {where} AND v.id > ? ORDER BY v.id LIMIT 500",
                     (last,),
                 ).fetchall()
             if not rows:
@@ -542,27 +668,50 @@ class Store:
             for row in rows:
                 yield row[0], _entry(row[1:])
 
+    def is_embedded(self) -> bool:
+        """Whether every passage, also of earlier versions, has a vector and words of the model that the index has now."""
+        with self._reading() as db:
+            row = db.execute(
+                f"""SELECT EXISTS (SELECT 1 FROM passages p LEFT JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
+                    WHERE {_LAST} AND x.words IS NULL)""",
+                (self.card().fingerprint,),
+            ).fetchone()
+        return not row[0]
+
     def add_vectors(self, vectors: Mapping[bytes, Encoded], model: str) -> None:
         """Keep vectors and words under the hashes of their texts; those that are there already stay."""
         with self.writing() as db:
             _insert_vectors(db, vectors, model)
 
     def replace_passages(self, passages: Iterable[tuple[int, Sequence[NewPassage]]], card: ModelCard, space: Space) -> int:
-        """Give versions other passages, made for another model, with its card and space; one transaction."""
+        """Give versions other passages, made for another model, with its card and space; one transaction.
+
+        A version that is no longer there gets some too, to be found by as what was known at its time.
+        """
         with self.writing() as db:
             generation = _next_generation(db)
             db.execute("UPDATE passages SET died = ? WHERE died IS NULL", (generation,))
             for version, some in passages:
                 _insert_passages(db, version, some, generation)
+            db.execute(
+                """UPDATE passages SET died = :generation
+                   WHERE born = :generation AND version_id IN (SELECT id FROM versions WHERE died IS NOT NULL)""",
+                {"generation": generation},
+            )
             db.execute("UPDATE meta SET value = ? WHERE key = 'card'", (card.to_json(),))
             db.execute(
                 "INSERT INTO meta VALUES ('space', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (space.to_json(),),
             )
+            _stamp(db, generation)
         return generation
 
 
 _ALIVE = "{0}.born <= :generation AND ({0}.died IS NULL OR {0}.died > :generation)"
+_LAST = "p.born = (SELECT max(last.born) FROM passages last WHERE last.version_id = p.version_id)"
+_THEN = f"{_ALIVE.format('v')} AND {_LAST}"
+"""Of an earlier generation are the versions that were there, and of each the last passages that it got: when an index is given
+another model, every version gets passages for that one, and the others cannot be compared with its questions."""
 _ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url"
 _FROM_VERSIONS = "FROM versions v JOIN entries e ON e.id = v.entry_id JOIN sources s ON s.id = e.source_id"
 _FROM_PASSAGES = (
@@ -571,10 +720,25 @@ _FROM_PASSAGES = (
 )
 
 
+def _there(past: bool) -> str:
+    return _THEN if past else _ALIVE.format("p")
+
+
 def _next_generation(db: sqlite3.Connection) -> int:
     generation = int(db.execute("SELECT max(number) FROM generations").fetchone()[0]) + 1
-    db.execute("INSERT INTO generations VALUES (?, ?)", (generation, time.time_ns() // 1000))
+    db.execute("INSERT INTO generations VALUES (?, 0)", (generation,))
     return generation
+
+
+def _stamp(db: sqlite3.Connection, generation: int) -> None:
+    """Write down when a generation came to be: last, as near to the moment at which it can be seen as may be.
+
+    A clock that was set back must not let a generation come before the one that it follows.
+    """
+    db.execute(
+        "UPDATE generations SET committed = max(?, (SELECT committed + 1 FROM generations WHERE number = ?)) WHERE number = ?",
+        (time.time_ns() // 1000, generation - 1, generation),
+    )
 
 
 def _bury(db: sqlite3.Connection, entry_id: str, generation: int) -> None:

@@ -20,10 +20,19 @@ def wording(text: str) -> Wording:
     return frozenset(re.findall(r"\w+", fold(text))) or frozenset([text.strip()])
 
 
+def likeness(one: Wording, other: Wording) -> float:
+    """Of the different words of two texts, the share that both have.
+
+    >>> likeness(wording("Un drone abattu."), wording("Un drone"))
+    0.6666666666666666
+    """
+    return len(one & other) / len(one | other)
+
+
 def alike(one: Wording, other: Wording) -> bool:
     """Whether two texts say the same.
 
     >>> alike(wording("Un drone abattu."), wording("« Un drone abattu »")), alike(wording("Un drone"), wording("Deux drones"))
     (True, False)
     """
-    return len(one & other) >= ALIKE * len(one | other)
+    return likeness(one, other) >= ALIKE

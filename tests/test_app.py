@@ -91,9 +91,13 @@ def test_http_finds_what_the_read_walk_finds(client: TestClient, seed_index: Pat
         "query": "Qui a revendiqué l’attaque de Belgorod ?",
         "lang": "fr",
         "window": None,
+        "as_of": None,
         "generation": 1,
+        "known": answered["known"],
+        "permalink": answered["permalink"],
         "model": "hashing",
     }
+    assert client.get(answered["permalink"]).json()["hits"] == answered["hits"]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +216,7 @@ def test_an_entry_is_given_with_its_passages(client: TestClient) -> None:
         "clock": "07:58",
         "lang": "fr",
         "url": None,
+        "twins": [],
         "passages": entry["passages"],
     }
     assert [(p["start"], p["end"], p["text"]) for p in entry["passages"]] == [(0, len(text), text)]
@@ -227,6 +232,58 @@ def test_an_entry_known_to_the_day_has_a_date_and_one_without_a_day_a_clock(mixe
         ("d", None, None, None),
         ("day0T10:00", None, "10:00", None),
     }
+
+
+def test_the_versions_of_an_entry_are_listed_also_when_it_was_withdrawn(
+    write: Callable[..., Path], encoder: HashingEncoder
+) -> None:
+    def put(*lines: dict[str, str]) -> Path:
+        return write("fil/direct.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+
+    other = {"_id": "b", "text": "Autre.", "lang": "fr"}
+    file = put({"_id": "a", "text": "Deux blessés.", "lang": "fr", "date": "2024-01-10"}, other)
+    folder = file.parent.parent / "index"
+    ingest([file], folder, encoder)
+    ingest([put({"_id": "a", "title": "Mort", "text": "Un mort.", "lang": "fr", "date": "2024-01-10"}, other)], folder, encoder)
+    with TestClient(create_app(lambda: Searcher(folder, encoder))) as client:
+        entry_id = client.get("/search?q=mort&k=1").json()["hits"][0]["entry_id"]
+        found = client.get(f"/entries/{entry_id}/versions").json()
+        assert [(one["version"], one["title"], one["text"], one["ended"] is None) for one in found["versions"]] == [
+            (1, "", "Deux blessés.", False),
+            (2, "Mort", "Un mort.", True),
+        ]
+        ingest([put(other)], folder, encoder)
+        assert [hit["text"] for hit in client.get("/search?q=mort").json()["hits"]] == ["Autre."]
+        gone = client.get(f"/entries/{entry_id}")
+        assert (gone.status_code, gone.json()["detail"]) == (
+            404,
+            f"the entry '{entry_id}' is not in the index at this time; its versions say when it was",
+        )
+        found = client.get(f"/entries/{entry_id}/versions").json()
+        first, last = found["versions"]
+        assert found == {
+            "entry_id": entry_id,
+            "source": "fil/direct.jsonl",
+            "key": "a",
+            "withdrawn": True,
+            "versions": [first, last],
+        }
+        assert last == {
+            "version": 2,
+            "generation": 2,
+            "seen": first["ended"],
+            "ended": last["ended"],
+            "withdrawn": True,
+            "content_hash": last["content_hash"],
+            "title": "Mort",
+            "text": "Un mort.",
+            "published": "2024-01-10",
+            "clock": None,
+            "lang": "fr",
+            "url": None,
+        }
+        assert first["content_hash"] != last["content_hash"]
+        assert client.get("/entries/none/versions").json()["detail"] == "no entry 'none' in this index"
 
 
 def test_the_sources_are_listed(client: TestClient) -> None:
@@ -303,6 +360,7 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
         ("get", "/search", "search"),
         ("post", "/search", "post_search"),
         ("get", "/entries/{entry_id}", "entry"),
+        ("get", "/entries/{entry_id}/versions", "versions"),
         ("get", "/sources", "sources"),
         ("get", "/health", "health"),
         ("get", "/ready", "ready"),
@@ -314,6 +372,7 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
         "search": {422, 500, 503},
         "post_search": {400, 413, 415, 422, 500, 503},
         "entry": {404, 422, 500, 503},
+        "versions": {404, 422, 500, 503},
         "sources": {500, 503},
         "health": {500},
         "ready": {500, 503},
@@ -333,8 +392,8 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
 def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, Any]) -> None:
     parameters = {one["name"]: one for one in described["paths"]["/search"]["get"]["parameters"]}
     body = described["components"]["schemas"]["SearchBody"]["properties"]
-    assert list(parameters) == ["k", "lang", "since", "until", "source", "q"]
-    assert [*body] == ["k", "lang", "since", "until", "source", "query"]
+    assert list(parameters) == ["k", "lang", "since", "until", "source", "as_of", "q"]
+    assert [*body] == ["k", "lang", "since", "until", "source", "as_of", "query"]
     for schema in [*(one["schema"] for one in parameters.values()), *body.values()]:
         assert schema["description"]
     for name in ("since", "until", "source"):
@@ -359,6 +418,7 @@ def test_every_reference_in_the_description_leads_somewhere(described: Mapping[s
     [
         ("get", "/search?q=Belgorod&since=2023-05-23", "/search"),
         ("get", "/entries/u4awslt5gpi37xjl", "/entries/{entry_id}"),
+        ("get", "/entries/u4awslt5gpi37xjl/versions", "/entries/{entry_id}/versions"),
         ("get", "/sources", "/sources"),
         ("get", "/health", "/health"),
         ("get", "/ready", "/ready"),
@@ -387,7 +447,8 @@ def faults(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any], wh
     if "const" in schema or "enum" in schema:
         return [] if value in schema.get("enum", [schema.get("const")]) else [f"{where}: {value!r}"]
     kinds: Mapping[str, Any] = {
-        "string": str, "integer": int, "number": (int, float), "array": list, "object": dict, "null": type(None)
+        "string": str, "integer": int, "number": (int, float), "array": list, "object": dict, "null": type(None),
+        "boolean": bool,
     }  # fmt: skip
     if not isinstance(value, kinds[schema["type"]]):
         return [f"{where}: {value!r} is no {schema['type']}"]

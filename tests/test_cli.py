@@ -197,7 +197,11 @@ def test_search_prints_what_http_answers(capsys: pytest.CaptureFixture[str], ind
     capsys.readouterr()
     out, err = told(capsys, 0, "search", "attaques de drones", "-k", "3", "--lang", "fr", "--since", "2023-05-22", "--json")
     asked: dict[str, str | int] = {"q": "attaques de drones", "k": 3, "lang": "fr", "since": "2023-05-22"}
-    assert (json.loads(out), err) == (client.get("/search", params=asked).json(), "")
+    ours, theirs = json.loads(out), client.get("/search", params=asked).json()
+    # Two indexes came to be at two times.
+    times = [(answer.pop("known"), answer.pop("permalink")) for answer in (ours, theirs)]
+    assert all(known and permalink.startswith("/search?q=attaques+de+drones&k=3&lang=fr&") for known, permalink in times)
+    assert (ours, err) == (theirs, "")
 
 
 def test_search_filters(capsys: pytest.CaptureFixture[str], indexed: Path) -> None:
@@ -253,7 +257,36 @@ def test_a_search_that_cannot_be_is_refused(
     assert (json.loads(out) if as_json else out) == ({"error": why} if as_json else "")
 
 
-@pytest.mark.parametrize("command", [["search", "x"], ["serve", "--port", "0"], ["repair"]])
+def test_versions_lists_what_an_entry_said_and_tells_of_one_that_is_not_known(
+    capsys: pytest.CaptureFixture[str], write: Callable[..., Path]
+) -> None:
+    page = write("direct.txt", "10h00 : Un\nDeux blessés.\n09h00 : Zéro\nRien.\n")
+    told(capsys, 0, "index", page)
+    write("direct.txt", "10h00 : Un\nUn mort.\n09h00 : Zéro\nRien.\n")
+    told(capsys, 0, "index", page)
+    entry = json.loads(told(capsys, 0, "search", "mort", "-k", "1", "--json")[0])["hits"][0]["entry_id"]
+    found = json.loads(told(capsys, 0, "versions", entry, "--json")[0])
+    assert [one["text"] for one in found["versions"]] == ["Deux blessés.", "Un mort."]
+    first, last = found["versions"]
+    out, err = told(capsys, 0, "versions", entry)
+    assert err == ""
+    assert [line.strip() for line in out.splitlines() if line] == [
+        f"1. seen {first['seen']}, until {last['seen']}, edited  {first['content_hash']}",
+        f"{page.parent.name}/direct.txt  10:00",
+        "Un",
+        "Deux blessés.",
+        f"2. seen {last['seen']}, now  {last['content_hash']}",
+        f"{page.parent.name}/direct.txt  10:00",
+        "Un",
+        "Un mort.",
+    ]
+    write("direct.txt", "09h00 : Zéro\nRien.\n")
+    told(capsys, 0, "index", page)
+    assert ", withdrawn  " in told(capsys, 0, "versions", entry)[0]
+    assert sentence(told(capsys, 1, "versions", "none")[1]) == "no entry 'none' in this index"
+
+
+@pytest.mark.parametrize("command", [["search", "x"], ["versions", "x"], ["serve", "--port", "0"], ["repair"]])
 def test_a_folder_that_is_no_index_is_refused_and_left_as_it_was(
     capsys: pytest.CaptureFixture[str], write: Callable[..., Path], command: list[str]
 ) -> None:

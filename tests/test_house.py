@@ -34,6 +34,8 @@ ONLY_IN = {
     "markdown_it": {"index/readers/markdown.py"},
     "charset_normalizer": {"index/readers/encoding.py"},
     "ftfy": {"index/readers/encoding.py"},
+    "httpx": {"index/fetch.py"},
+    "protego": {"index/fetch.py"},
 }
 HEAVY = ("openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio")
 TOP_LEVEL = {
@@ -110,9 +112,9 @@ def test_heavy_libraries_are_imported_when_they_are_needed_and_not_before(path: 
     ("module", "without"),
     [
         ("index.search", [*HEAVY, "fastapi", "uvicorn", "jinja2"]),
-        ("index.ingest", [*HEAVY, "fastapi", "uvicorn", "jinja2"]),
+        ("index.ingest", [*HEAVY, "fastapi", "uvicorn", "jinja2", "httpx"]),
         ("api.app", [*HEAVY]),
-        ("api.cli", [*HEAVY, "fastapi", "uvicorn", "jinja2", "faiss", "tantivy"]),
+        ("api.cli", [*HEAVY, "fastapi", "uvicorn", "jinja2", "faiss", "tantivy", "httpx"]),
     ],
 )
 def test_importing_stays_light(module: Any, without: list[str]) -> None:

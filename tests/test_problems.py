@@ -22,6 +22,7 @@ STATUSES = {
     errors.FilrougeError: 503,
     errors.InvalidRequest: 422,
     errors.NotFound: 404,
+    errors.Unreachable: 503,
     errors.UnreadableDocument: 503,
     errors.InvalidManifest: 503,
     errors.StorageError: 503,

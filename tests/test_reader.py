@@ -374,9 +374,9 @@ def test_the_last_filters_are_remembered(small: Path, monkeypatch: pytest.Monkey
     asked = []
     true = Store.allowed
 
-    def counting(self: Store, generation: int, window: Window, lang: str | None, source: str | None) -> np.ndarray:
+    def counting(self: Store, generation: int, window: Window, lang: str | None, source: str | None, past: bool) -> np.ndarray:
         asked.append(source)
-        return true(self, generation, window, lang, source)
+        return true(self, generation, window, lang, source, past)
 
     monkeypatch.setattr(Store, "allowed", counting)
     with Reader(small, CARD) as reader:

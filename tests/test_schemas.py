@@ -3,6 +3,7 @@
 from dataclasses import fields
 from datetime import UTC, datetime, time
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -67,7 +68,7 @@ def test_a_hit_for_the_wire() -> None:
 
 def test_an_entry_for_the_wire() -> None:
     bare = Entry("fil.txt", "07:44", "", "Texte", "en", clock=time(7, 44))
-    assert entry_out(ENTRY, [Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24)]).model_dump() == {
+    assert entry_out(ENTRY, [Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24)], ("b", "a")).model_dump() == {
         "entry_id": ENTRY.id,
         "source": "fil.txt",
         "key": "2023-05-23T11:58",
@@ -77,12 +78,13 @@ def test_an_entry_for_the_wire() -> None:
         "clock": "11:58",
         "lang": "fr",
         "url": "https://example.org/",
+        "twins": ["b", "a"],
         "passages": [
             {"passage_id": 6, "start": 0, "end": 4, "text": "Oui."},
             {"passage_id": 7, "start": 5, "end": 24, "text": "Le café est prêt 🙂."},
         ],
     }
-    assert entry_out(bare, []) == EntryOut(
+    assert entry_out(bare, [], []) == EntryOut(
         entry_id=bare.id,
         source="fil.txt",
         key="07:44",
@@ -92,6 +94,7 @@ def test_an_entry_for_the_wire() -> None:
         clock="07:44",
         lang="en",
         url=None,
+        twins=[],
         passages=[],
     )
 
@@ -105,8 +108,17 @@ def test_an_entry_for_the_wire() -> None:
     ],
 )
 def test_results_for_the_wire(window: Window, told: Any) -> None:
-    results = Results("Où ?", "fr", Filters(window, "fr"), 3, HashingEncoder().card, (Hit(1, Passage(7, ENTRY, 5, 24), 0.5),))
-    assert search_out(results).model_dump() == {
+    hits = (Hit(1, Passage(7, ENTRY, 5, 24), 0.5),)
+    noon, later = datetime(2023, 5, 23, 12, tzinfo=UTC), datetime(2023, 5, 24, tzinfo=PARIS)
+    results = Results("Où ?", "fr", Filters(window, "fr"), 3, HashingEncoder().card, hits, noon, later, k=4)
+    out = search_out(results).model_dump()
+    permalink = urlsplit(out.pop("permalink"))
+    told_times = {name: value for name, value in (told or {}).items() if value}
+    asked = {"q": "Où ?", "k": "4", "lang": "fr", **told_times, "as_of": "2023-05-23T12:00:00+00:00"}
+    assert (permalink.path, dict(parse_qsl(permalink.query))) == ("/search", asked)
+    assert out == {
+        "as_of": "2023-05-24T00:00:00+02:00",
+        "known": "2023-05-23T12:00:00+00:00",
         "query": "Où ?",
         "lang": "fr",
         "window": told,

@@ -416,11 +416,53 @@ def test_a_withdrawn_entry_is_gone_and_stays_in_history(store: Store) -> None:
     assert (store.generation(), store.counts(1), store.counts(2)) == (2, (2, 2), (1, 1))
     assert (store.keys("fil/a.txt"), list(store.current("fil/a.txt", ["a", "b"]))) == ({"b": told("b").id}, ["b"])
     assert (store.entry(entry.id, 1), store.passages_of(entry.id, 2)) == (entry, [])
-    with pytest.raises(NotFound, match=f"no entry '{entry.id}' in this index"):
+    with pytest.raises(
+        NotFound, match=f"the entry '{entry.id}' is not in the index at this time; its versions say when it was"
+    ):
         store.entry(entry.id, 2)
     # Back again, it is a version of the same entry, and its passage is a new one.
     commit(store, entry)
     assert (store.entry(entry.id, 3), alive(store, 3)) == (entry, {2, 3})
+
+
+def test_every_version_of_an_entry_is_kept_with_the_time_that_it_was_seen(store: Store) -> None:
+    other, first, second = told("b"), told("a", "Avant."), told("a", "Après.", published=NOON, precision="minute")
+    before = datetime.now(UTC)
+    commit(store, first, other)
+    commit(store, second)
+    commit(store, told("b", "Autre."))
+    commit(store, withdrawn=[first.id])
+    commit(store, first)
+    after = datetime.now(UTC)
+    found = store.versions(first.id, 5)
+    assert [(one.number, one.entry, one.generation, one.withdrawn, one.current) for one in found] == [
+        (1, first, 1, False, False),
+        (2, second, 2, True, False),
+        (3, first, 5, False, True),
+    ]
+    assert found[1].ended is not None
+    moments = [before, found[0].seen, found[1].seen, found[1].ended, found[2].seen, after]
+    assert moments == sorted(moments)
+    assert found[0].ended == found[1].seen
+    # As a reader of an earlier generation knew it.
+    assert [(one.entry.text, one.ended, one.withdrawn) for one in store.versions(first.id, 2)] == [
+        ("Avant.", found[1].seen, False),
+        ("Après.", None, False),
+    ]
+    assert [one.withdrawn for one in store.versions(first.id, 4)] == [False, True]
+    for entry_id, generation in ((first.id, 0), ("none", 5)):
+        with pytest.raises(NotFound, match=f"no entry '{entry_id}' in this index"):
+            store.versions(entry_id, generation)
+
+
+def test_a_clock_that_is_set_back_does_not_turn_history_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.store.time.time_ns", lambda: 5_000_000)
+    commit(store, told("a", "Un."))
+    monkeypatch.setattr("index.store.time.time_ns", lambda: 1_000_000)
+    commit(store, told("a", "Deux."))
+    one, two = store.versions(told("a").id, 2)
+    assert (one.entry.text, two.entry.text) == ("Un.", "Deux.")
+    assert two.seen - one.seen == timedelta(microseconds=1)
 
 
 def test_passage_ids_are_never_used_again(store: Store) -> None:
@@ -616,6 +658,8 @@ def test_neighbours_are_passages_beside_each_other_in_one_version(store: Store) 
     assert store.neighbours(np.array([8]), 9, 1) == {6: c, 7: c, 8: c}
     assert store.neighbours(np.array([1, 6]), 0, 1) == {1: a, 6: c}
     assert store.neighbours(np.zeros(0, dtype=np.int64), 1, 1) == {}
+    # What there is not, or not yet, has none.
+    assert store.neighbours(np.array([2, 99]), 1, 1) == {1: a, 2: a, 3: a}
     # An edit gives an entry other passages, and the reader of before goes on with its own.
     commit(store, told("a", text + "."), spans={"a": [NewPassage(0, 11, b"new")]})
     edited = {entry.key: number for number, entry in store.all_current()}["a"]

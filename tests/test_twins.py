@@ -1,11 +1,13 @@
 """Passages that say the same are shown once."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from embed.hashing import HashingEncoder
+from index.errors import NotFound
 from index.ingest import ingest
 from index.search import Searcher
 from index.twins import ALIKE, alike, wording
@@ -82,3 +84,28 @@ def test_an_entry_that_repeats_itself_is_not_its_own_twin(tmp_path: Path) -> Non
         found = searcher.search("incendie").hits
         assert len(found) > 1
         assert all(hit.twins == () for hit in found)
+
+
+def test_an_entry_knows_the_entries_that_say_the_same(tmp_path: Path) -> None:
+    longer = "\n".join([WIRE, *(f"Le bateau numéro {n} attend au large depuis lundi, selon le port." for n in range(9))])
+    entries = [
+        *(("a", WIRE), ("b", WIRE.replace(",", " —")), ("c", "Le port de Marseille rouvre mercredi."), ("d", f"{WIRE} Vidéo.")),
+        *(("x", longer), ("y", longer.replace("lundi", "mardi")), ("z", "🙂")),
+    ]
+    with index_of(tmp_path, *entries) as searcher:
+        ids = {entry.key: entry.id for _, entry in searcher.reader.store.all_current()}
+        keys = {entry_id: key for key, entry_id in ids.items()}
+        found = {key: [keys[other] for other in searcher.twins(entry_id)] for key, entry_id in ids.items()}
+        assert found == {"a": ["b", "d"], "b": ["a", "d"], "c": [], "d": found["d"], "x": ["y"], "y": ["x"], "z": []}
+        assert set(found["d"]) == {"a", "b"}
+        with pytest.raises(NotFound):
+            searcher.twins("none")
+
+
+def test_the_twins_of_an_entry_are_those_of_the_time(tmp_path: Path) -> None:
+    with index_of(tmp_path, ("a", WIRE), ("b", WIRE)) as searcher:
+        then = datetime.now(UTC)
+        a, b = (entry.id for _, entry in searcher.reader.store.all_current())
+        (tmp_path / "b.jsonl").write_text(json.dumps({"_id": "b", "text": "Démenti du préfet.", "lang": "fr"}) + "\n")
+        ingest([tmp_path / "b.jsonl"], tmp_path / "index", HashingEncoder())
+        assert (searcher.twins(a), searcher.twins(a, then), searcher.twins(b, then)) == ((), (b,), (a,))

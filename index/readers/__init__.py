@@ -3,11 +3,13 @@
 `expand` opens what holds documents, and `read` a document, each with the reader that the content calls for.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 from index.documents import Document, Failure
 from index.errors import UnreadableDocument
 from index.readers import archive, feed, html, jsonl, markdown, messages, sniff, table, text, warc
+from index.readers.whole import contents
 from index.records import Entry
 
 _READERS: dict[sniff.Kind, Callable[[Document], Iterator[Entry | Failure]]] = {
@@ -47,9 +49,28 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     Raises `UnreadableDocument` when the document as a whole cannot be read. It is read as it goes: an entry may be given
     before a later part of the file has been seen.
     """
-    kind = sniff.kind(sniff.head(document.path), document.path.name)
-    if kind == "empty":
+    yield from _READERS[kind(document)](document)
+
+
+def kind(document: Document) -> sniff.Kind:
+    """Which kind of document it is. Raises `UnreadableDocument` for one that is empty or holds others."""
+    found = sniff.kind(sniff.head(document.path), document.path.name)
+    if found == "empty":
         raise UnreadableDocument("is empty")
-    if kind in _HOLDERS:
+    if found in _HOLDERS:
         raise UnreadableDocument("is an archive, and holds documents: index it, or unpack it")
-    yield from _READERS[kind](document)
+    return found
+
+
+def is_window(document: Document) -> bool:
+    """Whether a document shows only its newest entries, so that an older one that is missing need not be withdrawn: a feed,
+    or a page that leads on to an older one (`rel="next"`).
+    """
+    found = kind(document)
+    if found == "json":
+        return _JSON_FEED.search(sniff.head(document.path)) is not None
+    return found == "feed" or (found == "html" and _LEADS_ON.search(contents(document.path)) is not None)
+
+
+_JSON_FEED = re.compile(rb'"https?:\\?/\\?/(?:www\.)?jsonfeed\.org\\?/version')
+_LEADS_ON = re.compile(rb"""<(?:a|link)\b[^>]*\brel=["']?next\b""", re.IGNORECASE)
