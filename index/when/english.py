@@ -123,8 +123,8 @@ _rule("span", "between <clock> and <clock>", "from <clock> to|until|till <clock>
 _rule("span", "between <spoken> and <clock>", "from <spoken> to|until|till <clock>",
       to=lambda match, first, second: _shared(first, second))  # fmt: skip
 _rule("span", "<exact> <exact>", to=lambda match, first, second: _dashed(match, first, second))
-_rule("span", "before|until|till|by <clock>", to=lambda match, at: _before(at))
-_rule("span", "after|from|since <clock>", "from <clock> onwards|on", to=lambda match, at: Clock(at.start, local.DAY, at.stated))
+_rule("limit", "before|until|till|by <clock>", to=lambda match, at: _before(at))
+_rule("limit", "after|from|since <clock>", "from <clock> onwards|on", to=lambda match, at: Clock(at.start, local.DAY, at.stated))
 
 
 def _uncounted(match: Match) -> bool:
@@ -154,7 +154,7 @@ def _before(at: Clock) -> Clock:
 
 # Points: a day, a part of it, a time within
 
-_rule("timed", "<at>", "<clock>", "<span>", to=lambda match, at: at)
+_rule("timed", "<at>", "<clock>", "<span>", "<limit>", to=lambda match, at: at)
 _rule("point", "<day>", to=lambda match, day: Reading(days=day))
 _rule("point", "<day> ,<part>", to=lambda match, day, part: point(day, part, None))
 _rule("point", "<day> ,<timed>", "<day> at <spoken>", to=lambda match, day, at: point(day, None, at))
@@ -201,8 +201,7 @@ def _bare_month(match: Match, month: int) -> Reading | None:
 # Phrases
 
 _rule("phrase", "<point>", "<alone>", to=lambda match, found: found)
-_rule("phrase", "<span>", to=lambda match, at: Reading(clock=at) if match.tokens[0].form not in _SIDED else None)
-_SIDED = frozenset("before until till by after from since".split())
+_rule("phrase", "<span>", to=lambda match, at: Reading(clock=at))
 for _side, _leads in (
     (Side.SINCE, ("[ever] since", "from", "starting [on|from]")),
     (Side.BEFORE, ("before", "prior to", "earlier than")),

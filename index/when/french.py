@@ -138,8 +138,8 @@ _rule("at", "sur les coups de <clock>", "sur le coup de <clock>", to=lambda matc
 _rule("span", "entre <clock> et <clock>", "de|d <clock> a <clock>", to=lambda match, first, second: clock.between(first, second))
 _rule("span", "entre <n> et <hour>", "entre <n> et <exact>", "de <n> a <hour>", "de <n> a <exact>",
       to=lambda match, hours, second: clock.between(clock.at(hours, 0, hours > 12), second))  # fmt: skip
-_rule("span", "avant|jusqu [a] <clock>", to=lambda match, at: _before(at))
-_rule("span", "apres <clock>", "a partir de <clock>", "des <clock>", "depuis <clock>", to=lambda match, at: _after(at))
+_rule("limit", "avant|jusqu [a] <clock>", to=lambda match, at: _before(at))
+_rule("limit", "apres <clock>", "a partir de <clock>", "des <clock>", "depuis <clock>", to=lambda match, at: _after(at))
 
 
 def _before(at: Clock) -> Clock:
@@ -153,7 +153,7 @@ def _after(at: Clock) -> Clock:
 
 # Points: a day, a part of it, a time within
 
-_rule("timed", "<at>", "<clock>", "<span>", to=lambda match, at: at)
+_rule("timed", "<at>", "<clock>", "<span>", "<limit>", to=lambda match, at: at)
 _rule("point", "<day>", to=lambda match, day: Reading(days=day))
 _rule("point", "<day> <part>", to=lambda match, day, part: point(day, part, None))
 _rule("point", "<day> ,<timed>", to=lambda match, day, at: point(day, None, at))
@@ -218,10 +218,10 @@ def _bare_month(match: Match, month: int) -> Reading | None:
 
 _rule("phrase", "depuis <duration>", to=lambda match, duration: _for(match, duration))
 _rule("phrase", "<point>", "<alone>", to=lambda match, found: found)
-_rule("phrase", "<span>", to=lambda match, at: None if match.tokens[0].form not in ("entre", "de", "d") else Reading(clock=at))
+_rule("phrase", "<span>", to=lambda match, at: Reading(clock=at))
 for _side, _leads in (
     (Side.SINCE, ("depuis [le|la|l|les]", "des [le|la|l]", "a partir de|du|d", "a compter de|du|d")),
-    (Side.BEFORE, ("avant|d avant [le|la|l]", "d avant")),
+    (Side.BEFORE, ("[d] avant [le|la|l]",)),
     (Side.AFTER, ("apres [le|la|l]",)),
     (Side.UNTIL, ("jusqu a|au|aux|en", "jusque")),
 ):  # fmt: skip

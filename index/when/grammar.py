@@ -93,12 +93,16 @@ class Grammar:
 
     def rules(self, kind: str, token: Token) -> list[_Rule]:
         """The rules of a kind that may fit where `token` is."""
-        key = kind, DIGITS if token.form.isdecimal() else token.form
-        if key[1] not in self._first_of(kind):
+        key = kind, _key(token)
+        if not self.may_begin(kind, token):
             return []
         if key not in self._beginning:
             self._beginning[key] = [rule for rule in self._rules[kind] if key[1] in self._begin(rule[0])[0]]
         return self._beginning[key]
+
+    def may_begin(self, kind: str, token: Token) -> bool:
+        """Whether anything of a kind may begin with `token`."""
+        return _key(token) in self._first_of(kind)
 
     def _first_of(self, kind: str) -> frozenset[str]:
         if kind not in self._first:
@@ -143,6 +147,10 @@ def _compile(parts: list[str]) -> tuple[tuple[_Atom, ...], list[str]]:
     return tuple(atoms), parts
 
 
+def _key(token: Token) -> str:
+    return DIGITS if token.form.isdecimal() else token.form
+
+
 def _kinds(atoms: tuple[_Atom, ...]) -> int:
     return sum(_kinds(atom.atoms) if isinstance(atom, _Maybe) else isinstance(atom, _Kind) for atom in atoms)
 
@@ -168,6 +176,8 @@ class Parse:
         if place >= len(self.tokens) or place in self.blocked:
             return None
         if kind in self.grammar.terminals:
+            if not self.grammar.may_begin(kind, self.tokens[place]):
+                return None
             found = self.grammar.terminals[kind](self.tokens, place)
             return None if found is None or not self.blocked.isdisjoint(range(place, found[0])) else found
         best: tuple[int, Any] | None = None

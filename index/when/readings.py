@@ -96,9 +96,9 @@ def _day_of(reading: Reading, moment: Moment) -> Days:
 def _on(days: Days, clock: Clock, zone: tzinfo) -> Window:
     final = local.later(days.until, -1)
     for stated in clock.stated:
-        until = stated == clock.end
-        day = final if until else days.first
-        if not local.is_shown(day, stated, zone, until):
+        # An end is real where clocks show it, or jump from it.
+        closing = stated == clock.end and local.is_shown(final, stated, zone, until=True)
+        if not closing and not local.is_shown(final if stated == clock.end else days.first, stated, zone):
             raise Unreal(Why.SKIPPED)
     since, until_ = local.begins(days.first, clock.start, zone), local.ends(final, clock.end, zone)
     return Window(since, until_)
