@@ -114,7 +114,7 @@ def _military(match: Match) -> bool:
     return len(match.tokens[0].form) == 4 and (following is None or following.form != "of")
 
 
-_rule("at", "at|by <clock>", "<exact>", "[at] exactly <clock>", to=lambda match, at: at)
+_rule("at", "at <clock>", "<exact>", "[at] exactly <clock>", to=lambda match, at: at)
 _rule("at", "at <pointed>", to=lambda match, at: at if _uncounted(match) else None)
 _rule("at", "[at] around|about|approximately|circa|near|nearly <clock>", "[at] shortly|just before|after <clock>",
       to=lambda match, at: clock.around(at))  # fmt: skip
@@ -265,7 +265,7 @@ _rule("phrase", "more than|over <duration> ago", to=lambda match, duration: Read
 _rule("phrase", "less than|under <duration> ago", "within <duration>", to=lambda match, duration: building.during(duration, match.moment))
 _rule("phrase", "earlier today", "so far today", "today so far", to=lambda match: so_far(relative("day", 0, match.moment.today), match.moment))
 for _unit in ("week", "month", "year"):
-    _rule("phrase", f"earlier|so far this {_unit}", f"this {_unit} so far", f"earlier in the {_unit}", f"so far this {_unit}",
+    _rule("phrase", f"earlier this {_unit}", f"this {_unit} so far", f"earlier in the {_unit}", f"so far this {_unit}",
           to=lambda match, unit=_unit: so_far(relative(unit, 0, match.moment.today), match.moment))  # fmt: skip
 _rule("phrase", "so far in <year>", to=lambda match, year: so_far(days.year_of(year), match.moment))
 _rule("phrase", "so far this <named>", to=lambda match, part: _today(match, part))

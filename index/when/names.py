@@ -65,8 +65,12 @@ def _listed(found: Sequence[Token]) -> Iterator[Span]:
 
 
 def _is_day(found: Sequence[Token], start: int, end: int) -> bool:
-    """Whether a title goes on as a date: *vendredi 13 novembre*, *la nuit du 12 mai*."""
-    return found[end - 1].form.isdecimal() and end < len(found) and found[end].joined and found[end].form in _MONTHS
+    """Whether a title goes on as a date: *vendredi 13 novembre*, *la nuit du 12 mai*, *September 11, 2022*."""
+    if not found[end - 1].form.isdecimal() or end == len(found):
+        return False
+    following = found[end]
+    dated = following.form in _MONTHS or (following.form.isdecimal() and len(following.form) == 4)
+    return dated and (following.joined or following.after_comma)
 
 
 def _shaped(text: str) -> Iterator[Span]:

@@ -9,6 +9,8 @@ _APOSTROPHES = "'’ʼ‘"
 _HYPHENS = "-‐‑–—"
 _SOFT = re.compile(rf"[{_HYPHENS}{_APOSTROPHES}]?[^\S\r\n]{{0,3}}|[^\S\r\n]{{1,3}}[{_HYPHENS}]?[^\S\r\n]{{0,3}}|\s")
 _COMMA = re.compile(r"\s{0,3},\s{0,3}")
+# A point after these ends no sentence.
+_ABBREVIATED = frozenset("janv fevr fev avr juil sept sep oct nov dec jan feb mar apr jun jul aug".split())
 # What is longer is no number of hours, days or years.
 _DIGITS = 6
 
@@ -67,9 +69,13 @@ def tokens(text: str) -> tuple[Token, ...]:
     >>> [token.form for token in tokens("jusqu’à 14h30, l'été")]
     ['jusqu', 'a', '14', 'h', '30', 'l', 'ete']
     """
-    found, end = [], 0
+    found: list[Token] = []
+    end = 0
     for match in _TOKEN.finditer(text):
         raw = match.group()
-        found.append(Token(fold(raw), match.start(), match.end(), text[end : match.start()], raw))
+        gap = text[end : match.start()]
+        if found and found[-1].form in _ABBREVIATED:
+            gap = gap.removeprefix(".")
+        found.append(Token(fold(raw), match.start(), match.end(), gap, raw))
         end = match.end()
     return tuple(found)
