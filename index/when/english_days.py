@@ -6,6 +6,7 @@ from index.when import building, days
 from index.when.building import Duration, few, halves, relative, third, weekend
 from index.when.days import Days, Named, Weekly
 from index.when.grammar import Grammar, Match
+from index.when.phrases import Unreal
 from index.when.terminals import Numeric
 from index.when.vocabulary import SEASONS
 
@@ -27,6 +28,12 @@ def _away(named: Named, away: int | None, today: Any) -> Named:
 def _weekday(match: Match, weekday: int) -> Named | None:
     before = match.before()
     return None if before is not None and before.form in _RECURRING else Weekly(weekday)
+
+
+def _last_week(match: Match) -> Days | None:
+    """Not *the last week of school*."""
+    following = match.after()
+    return None if following is not None and following.form == "of" else relative("week", -1, match.moment.today)
 
 
 def _weekday_away(match: Match, away: int, weekday: int) -> Named:
@@ -60,7 +67,11 @@ def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
 
 def _numeric(match: Match, weekday: int | None, numeric: Numeric) -> Named | None:
     led = weekday is not None or match.tokens[0].form in ("on", "in")
-    return numeric.named if led or not numeric.short else None
+    if numeric.short and not led:
+        return None
+    if isinstance(numeric.named, Unreal):
+        raise numeric.named
+    return numeric.named
 
 
 def _month(match: Match, which: str | None, month: int, year: int | None) -> Named | None:
@@ -134,7 +145,7 @@ def add_days(grammar: Grammar) -> None:
     rule("day", f"{_ON} [the] [<weekday>] ,<month> [the] <dom> ,[<longyear>]", to=_month_first)
     rule("day", "[on|in] [<weekday>] ,<numeric>", to=_numeric)
 
-    rule("week", "last|previous week", "the previous week", to=lambda match: relative("week", -1, match.moment.today))
+    rule("week", "last|previous week", "the previous week", to=_last_week)
     rule("week", "this week", to=lambda match: relative("week", 0, match.moment.today))
     rule("week", "next week", "the coming week", to=lambda match: relative("week", 1, match.moment.today))
     rule("week", "the week before last", to=lambda match: relative("week", -2, match.moment.today))

@@ -209,7 +209,7 @@ def _start_of(match: Match, day: Named) -> Reading:
 def _bare_month(match: Match, month: int) -> Reading | None:
     """*depuis mars*; with a capital that not all words have, *depuis Mars* is the planet."""
     token = match.tokens[0]
-    if token.form == "mars" and token.capital and not all(other.raw.isupper() for other in match.parse.tokens):
+    if token.form == "mars" and token.capital and not all(other.raw == other.raw.upper() for other in match.parse.tokens):
         return None
     return Reading(days=building.month(month, None))
 

@@ -6,6 +6,7 @@ from index.when import building, days
 from index.when.building import Duration, few, halves, relative, third, weekend
 from index.when.days import Days, Named, Weekly
 from index.when.grammar import Grammar, Match
+from index.when.phrases import Unreal
 from index.when.terminals import Numeric
 from index.when.vocabulary import SEASONS
 
@@ -24,6 +25,12 @@ def _dated(match: Match, weekday: int | None, day: int, month: int, year: int | 
     return _away(days.date_of(day, month, year, weekday), away, match.moment.today)
 
 
+def _weekday(match: Match, weekday: int) -> Named | None:
+    """*mardi*; *le mardi* and *chaque mardi* are all of them."""
+    before = match.before()
+    return None if before is not None and before.form in ("le", "chaque", "un", "quel") else Weekly(weekday)
+
+
 def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
     """*mardi 23*, where nothing follows that could be counted."""
     following = match.after()
@@ -38,7 +45,11 @@ _AFTER_NUMBER = frozenset("a au dans en et ou matin soir midi apres avant vers e
 def _numeric(match: Match, weekday: int | None, numeric: Numeric) -> Named | None:
     """A date in digits; a short one only where an article or a weekday says that it is one."""
     led = weekday is not None or match.tokens[0].form in ("le", "du", "au", "en", "les")
-    return numeric.named if led or not numeric.short else None
+    if numeric.short and not led:
+        return None
+    if isinstance(numeric.named, Unreal):
+        raise numeric.named
+    return numeric.named
 
 
 def _decade(match: Match, which: str | None, year: int) -> Days:
@@ -100,7 +111,7 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "apres demain", to=today(2))
     rule("day", "[dans|durant|pendant] la journee de|d|du <day>", to=lambda match, day: day)
 
-    rule("day", "<weekday>", to=lambda match, weekday: Weekly(weekday))
+    rule("day", "<weekday>", to=_weekday)
     rule("day", "[le] <weekday> <away>", to=lambda match, weekday, away: _away(Weekly(weekday), away, match.moment.today))
     rule(
         "day", "ce <weekday>",

@@ -26,6 +26,8 @@ def _titles() -> dict[str, list[_Title]]:
 _TITLES = _titles()
 _MONTHS = frozenset().union(*MONTHS.values())
 _BESIDE = [(word, frozenset(companions.split())) for word, companions in BESIDE]
+# What may stand between the words of a title, beside what joins words.
+_GAPS = frozenset({". ", ": ", ", ", "/", " ("})
 # Before a weekday, a capital of these says nothing.
 _NO_SURNAME_AFTER = frozenset(
     """le la les du de des d ce cet cette un une et ou en au aux a qui que qu quoi quel quelle quels quelles comment pourquoi combien
@@ -55,7 +57,7 @@ def _listed(found: Sequence[Token]) -> Iterator[Span]:
     for place, token in enumerate(found):
         for forms, written in _TITLES.get(token.form, ()):
             run = found[place : place + len(forms)]
-            if tuple(one.form for one in run) != forms or not all(one.joined or one.gap in (". ", ": ", "/") for one in run[1:]):
+            if tuple(one.form for one in run) != forms or not all(one.joined or one.gap in _GAPS for one in run[1:]):
                 continue
             if written is not None and tuple(one.raw for one in run) != written:
                 continue

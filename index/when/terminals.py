@@ -1,12 +1,11 @@
 """Numbers, days of the month, years, dates in digits and times of day in digits: what both languages write alike."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from index.when import clock, days
-from index.when.clock import Clock
 from index.when.days import Named
 from index.when.grammar import DIGITS, Grammar
 from index.when.phrases import Unreal, Why
@@ -22,10 +21,17 @@ _TWO_DIGITS = re.compile(r"[0-9]{2}")
 
 @dataclass(frozen=True)
 class Numeric:
-    """A date in digits; `short` are those without their year, or with two digits of it."""
+    """A date in digits; `short` are those without their year, or with two digits of it, which may be other numbers."""
 
-    named: Named
+    named: Named | Unreal
     short: bool = False
+
+
+def _short(read: Callable[[], Named]) -> Numeric:
+    try:
+        return Numeric(read(), short=True)
+    except Unreal as unreal:
+        return Numeric(unreal, short=True)
 
 
 def _digits(tokens: Sequence[Token], place: int, most: int = 2) -> int | None:
@@ -124,12 +130,13 @@ def _numeric_date(tokens: Sequence[Token], place: int) -> Found:
             day, month, year = first, others[0], others[1]
             if month > 12 >= day:
                 day, month = month, day
-            short = lengths[2] == 2
-            return end, Numeric(days.date_of(day, month, _full(year) if short else year, None), short)
-        if lengths in ([2, 2], [1, 2]) and gap == "/":
-            return end, Numeric(days.date_of(first, others[0], None, None), short=True)
+            if lengths[2] == 2:
+                return end, _short(lambda: days.date_of(day, month, _full(year), None))
+            return end, Numeric(days.date_of(day, month, year, None))
+        if lengths in ([2, 2], [1, 2]) and gap == "/" and others[0] <= 12:
+            return end, _short(lambda: days.date_of(first, others[0], None, None))
         if lengths in ([2, 4], [1, 4]) and gap == "/" and 1 <= first <= 12:
-            return end, Numeric(days.month_of(others[0], first), short=True)
+            return end, _short(lambda: days.month_of(others[0], first))
     except Unreal as unreal:
         return end, unreal
     return None
@@ -229,6 +236,3 @@ def add(grammar: Grammar, lang: str) -> None:
         ("exact", _exact), ("pointed", _pointed),
     ):  # fmt: skip
         grammar.terminal(name, {DIGITS}, reads)
-
-
-__all__ = ["Clock", "Numeric", "add"]
