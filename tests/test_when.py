@@ -209,7 +209,9 @@ def test_a_phrase_says_where_it_stands() -> None:
     text = "🚁 Où l’armée a-t-elle frappé depuis mardi\u202f?"
     (phrase,) = read(text).phrases
     assert text[phrase.start : phrase.end] == "depuis mardi"
-    assert phrase == TimePhrase(phrase.start, phrase.end, Window(datetime(2023, 5, 23, tzinfo=timezone(timedelta(hours=2))), None))
+    assert phrase == TimePhrase(
+        phrase.start, phrase.end, Window(datetime(2023, 5, 23, tzinfo=timezone(timedelta(hours=2))), None)
+    )
 
 
 def test_the_present_may_be_in_another_zone_than_the_corpus() -> None:
@@ -338,7 +340,22 @@ def test_a_day_begins_where_the_one_before_ends(moment: datetime, name: str) -> 
 @pytest.mark.parametrize("lang", ["fr", "en"])
 @pytest.mark.parametrize(
     "piece",
-    ["entre lundi et mardi ", "between Monday and ", "le 23 mai ", "a ", "14h30 ", "1 000 ", "de ", "1.", "' ", "quatre-vingt-", "mardi soir à ", "x", "é", "\u0301"],
+    [
+        "entre lundi et mardi ",
+        "between Monday and ",
+        "le 23 mai ",
+        "a ",
+        "14h30 ",
+        "1 000 ",
+        "de ",
+        "1.",
+        "' ",
+        "quatre-vingt-",
+        "mardi soir à ",
+        "x",
+        "é",
+        "\u0301",
+    ],
 )
 def test_time_to_read_grows_with_the_text_and_no_faster(lang: str, piece: str) -> None:
     # Far above what it takes; a reading that goes through the text again for each word takes minutes.

@@ -9,7 +9,9 @@ _VERBS_FR = (
     "a t|se|s|est ce"
 )
 _VERBS_EN = "did|do|does|was|were|is|are|will|would|has|have|had|can|could|should|shall|must|might|s"
-_LEADS_FR = "et|alors|mais|donc|depuis|jusqu a|de|a partir de|pour|dis moi|savez vous|sait on|sais tu|on sait|pouvez vous me dire"
+_LEADS_FR = (
+    "et|alors|mais|donc|depuis|jusqu a|de|a partir de|pour|dis moi|savez vous|sait on|sais tu|on sait|pouvez vous me dire"
+)
 _LEADS_EN = "and|so|but|since|until|till|by|from|do you know|tell me|say|know"
 
 _ALWAYS = {
@@ -22,7 +24,8 @@ _ALWAYS = {
     ),
     "en": re.compile(
         r"\b(?:what|which) (?:times?|years?|days?|dates?|months?|weekday|decade|century|hour)\b|\b(?:at|by) what point\b"
-        r"|\bhow (?:long ago|recently|early|late|soon)\b|\bwhat s the (?:date|time|year|day)\b|\bwhat (?:is|was) the (?:date|time|year|day)\b"
+        r"|\bhow (?:long ago|recently|early|late|soon)\b"
+        r"|\bwhat (?:s|is|was) the (?:date|time|year|day)\b"
         r"|\b(?:know|say|said|tell me|reveal|announce|announced) when\b"
     ),
 }

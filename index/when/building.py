@@ -114,7 +114,7 @@ def so_far(named: Days, moment: Moment) -> Reading:
 
 
 def relative(unit: str, away: int, today: date) -> Days:
-    """This week, month or year, or one so many before or after.
+    """The week, month or year that today is in, or one so many before or after.
 
     >>> relative("month", -1, date(2026, 1, 31))
     Days(first=datetime.date(2025, 12, 1), until=datetime.date(2026, 1, 1))

@@ -5,7 +5,7 @@ from typing import Any
 from index.when import building, days
 from index.when.building import Duration, few, halves, relative, third, weekend
 from index.when.days import Days, Named, Weekly
-from index.when.grammar import Grammar, Match
+from index.when.grammar import Build, Grammar, Match
 from index.when.phrases import Unreal
 from index.when.terminals import Numeric
 from index.when.vocabulary import SEASONS
@@ -13,7 +13,15 @@ from index.when.vocabulary import SEASONS
 _ON = "[on|for|during]"
 _IN = "[in|during|over|for|throughout]"
 _AWAY = {"last": -1, "previous": -1, "next": 1, "coming": 1, "this": 0, "past": -1}
-_THIRDS = {"early": "early", "mid": "mid", "late": "late", "beginning": "early", "start": "early", "middle": "mid", "end": "late"}
+_THIRDS = {
+    "early": "early",
+    "mid": "mid",
+    "late": "late",
+    "beginning": "early",
+    "start": "early",
+    "middle": "mid",
+    "end": "late",
+}
 _RECURRING = frozenset("every each any another a no most".split())
 # A month that is also a word or a name is one in lower case only where more than "may" says so.
 _AFTER_NUMBER = frozenset(
@@ -99,7 +107,7 @@ def _quarter(months: int) -> Any:
         open_ = year is None and this is None
         if months * number > 12 or number < 1 or (open_ and (months == 6 or _of_what(following))):
             return None
-        return building.months(1 + months * (number - 1), months, year if year is not None else this and this.first.year)
+        return building.months(1 + months * (number - 1), months, this.first.year if this is not None else year)
 
     return of
 
@@ -129,7 +137,9 @@ def add_days(grammar: Grammar) -> None:
     rule("duration", "a quarter of an hour", "quarter of an hour", to=lambda match: Duration(15, "minute"))
     rule("duration", "three quarters of an hour", to=lambda match: Duration(45, "minute"))
 
-    today = lambda away: lambda match: relative("day", away, match.moment.today)  # noqa: E731
+    def today(away: int) -> Build:
+        return lambda match: relative("day", away, match.moment.today)
+
     rule("day", "today", to=today(0))
     rule("day", "yesterday", to=today(-1))
     rule("day", "tomorrow", to=today(1))
@@ -153,7 +163,11 @@ def add_days(grammar: Grammar) -> None:
     rule("day", f"{_IN} <week>", to=lambda match, week: week)
     rule("day", "<third> [of|in] <week>", to=lambda match, which, week: _part(which, "week", week))
     rule("day", "[at] the <third> of <week>", to=lambda match, which, week: _part(which, "week", week))
-    rule("day", "[at] the <third> of the week", to=lambda match, which: _part(which, "week", relative("week", 0, match.moment.today)))
+    rule(
+        "day",
+        "[at] the <third> of the week",
+        to=lambda match, which: _part(which, "week", relative("week", 0, match.moment.today)),
+    )
     for words in ("weekend", "week end"):
         rule("day", f"over|at|during the {words}", "the weekend", to=lambda match: weekend(match.moment.today, 0))
         rule("day", f"[over|at|during|on] <away> {words}", f"over the <away> {words}",
@@ -162,7 +176,11 @@ def add_days(grammar: Grammar) -> None:
     for unit in ("month", "quarter", "decade"):
         rule("day", f"{_IN} <away> {unit}", to=lambda match, away, unit=unit: relative(unit, away, match.moment.today))
         rule("day", f"the {unit} before last", to=lambda match, unit=unit: relative(unit, -2, match.moment.today))
-    rule("day", "[at] the <third> of the month", to=lambda match, which: _part(which, "month", relative("month", 0, match.moment.today)))
+    rule(
+        "day",
+        "[at] the <third> of the month",
+        to=lambda match, which: _part(which, "month", relative("month", 0, match.moment.today)),
+    )
     rule("day", "[in|during|at] <third> <away> month", "[at] the <third> of <away> month",
          to=lambda match, which, away: _part(which, "month", relative("month", away, match.moment.today)))  # fmt: skip
     rule("day", "in|during|throughout [<third>] <month> ,[<year>]", to=_month)
@@ -171,11 +189,19 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "<month> [of] <year>", to=lambda match, month, year: building.month(month, year))
     rule("day", "[in] [<third>] <away> <month>", to=_month_away)
 
-    rule("yearaway", "last|this|next|previous year", to=lambda match: relative("year", _AWAY[match.tokens[0].form], match.moment.today))
+    rule(
+        "yearaway",
+        "last|this|next|previous year",
+        to=lambda match: relative("year", _AWAY[match.tokens[0].form], match.moment.today),
+    )
     rule("yearaway", "the year before last", to=lambda match: relative("year", -2, match.moment.today))
     rule("day", f"{_IN} <yearaway>", to=lambda match, year: year)
     rule("day", "[in|at] [the] <third> [of] <yearaway>", to=lambda match, which, year: _part(which, "year", year))
-    rule("day", "[at] the <third> of the year", to=lambda match, which: _part(which, "year", relative("year", 0, match.moment.today)))
+    rule(
+        "day",
+        "[at] the <third> of the year",
+        to=lambda match, which: _part(which, "year", relative("year", 0, match.moment.today)),
+    )
     rule("day", "in|during|throughout <year>", "[in|during] the year <year>", to=lambda match, year: days.year_of(year))
     rule("day", "[in|at] [the] <third> [of] <year>", to=lambda match, which, year: _part(which, "year", days.year_of(year)))
     rule("day", f"{_IN} the <decade>", to=_decade)
@@ -189,7 +215,11 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "in|during|over the <ordinal> quarter ,[[of] <year>] [[of] <yearaway>]", to=_quarter(3))
     rule("day", "[in] the <ordinal> quarter of <year>", to=_quarter(3))
     rule("day", "[in|during] the <ordinal> half of <year>", to=_quarter(6))
-    rule("day", "[in|during] the <ordinal> half of <yearaway>", to=lambda match, number, this: _quarter(6)(match, number, None, this))
+    rule(
+        "day",
+        "[in|during] the <ordinal> half of <yearaway>",
+        to=lambda match, number, this: _quarter(6)(match, number, None, this),
+    )
     rule("day", "[in] q <n> [of] <year>", to=_quarter(3))
     rule("day", "[in] h <n> [of] <year>", to=_quarter(6))
 

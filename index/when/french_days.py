@@ -5,7 +5,7 @@ from typing import Any
 from index.when import building, days
 from index.when.building import Duration, few, halves, relative, third, weekend
 from index.when.days import Days, Named, Weekly
-from index.when.grammar import Grammar, Match
+from index.when.grammar import Build, Grammar, Match
 from index.when.phrases import Unreal
 from index.when.terminals import Numeric
 from index.when.vocabulary import SEASONS
@@ -76,7 +76,7 @@ def _quarter(months: int) -> Any:
         following = match.after()
         if months * number > 12 or number < 1 or (year is None and this is None and _goes_on(following)):
             return None
-        return building.months(1 + months * (number - 1), months, year if year is not None else this and this.first.year)
+        return building.months(1 + months * (number - 1), months, this.first.year if this is not None else year)
 
     return of
 
@@ -103,7 +103,9 @@ def add_days(grammar: Grammar) -> None:
     rule("duration", "un quart d heure", to=lambda match: Duration(15, "minute"))
     rule("duration", "trois quarts d heure", to=lambda match: Duration(45, "minute"))
 
-    today = lambda away: lambda match: relative("day", away, match.moment.today)  # noqa: E731
+    def today(away: int) -> Build:
+        return lambda match: relative("day", away, match.moment.today)
+
     rule("day", "aujourd hui", "ce jour", "dans la journee", "en journee", to=today(0))
     rule("day", "hier", to=today(-1))
     rule("day", "avant hier", "avanthier", to=today(-2))

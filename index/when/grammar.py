@@ -122,7 +122,10 @@ class Grammar:
         return found, True
 
     def rule(self, kind: str, *patterns: str, to: Build) -> None:
-        """Give `kind` a rule; `to` takes the match and the value of each `<kind>`, None where it is missing, and returns None to decline."""
+        """Give `kind` a rule; `to` takes the match and the value of each `<kind>` (None where it is missing).
+
+        It returns the value of the whole, None to decline, or raises `Unreal`.
+        """
         for pattern in patterns:
             atoms, rest = _compile(_ATOM.findall(pattern))
             assert not rest, pattern
@@ -227,4 +230,3 @@ class Parse:
         found = self.longest(atom.name, place)
         if found is not None:
             yield from self._fit(atoms, at + 1, found[0], (*values, found[1]), first=False)
-

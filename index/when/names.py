@@ -30,8 +30,8 @@ _BESIDE = [(word, frozenset(companions.split())) for word, companions in BESIDE]
 _GAPS = frozenset({". ", ": ", ", ", "/", " ("})
 # Before a weekday, a capital of these says nothing.
 _NO_SURNAME_AFTER = frozenset(
-    """le la les du de des d ce cet cette un une et ou en au aux a qui que qu quoi quel quelle quels quelles comment pourquoi combien
-    quand depuis des avant apres entre jusqu jusque pour sur dans par chaque tous vers donc alors mais or car""".split()
+    """le la les du de des d ce cet cette un une et ou en au aux a qui que qu quoi quel quelle quels quelles comment pourquoi
+    combien quand depuis des avant apres entre jusqu jusque pour sur dans par chaque tous vers donc alors mais or car""".split()
 )  # fmt: skip
 _GOES_ON = frozenset("matin matinee soir soiree apres nuit midi dernier prochain passe a".split())
 

@@ -1,7 +1,7 @@
 """Numbers, days of the month, years, dates in digits and times of day in digits: what both languages write alike."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from index.when.days import Named
 from index.when.grammar import DIGITS, Grammar
 from index.when.phrases import Unreal, Why
 from index.when.tokens import Token
-from index.when.vocabulary import LONGEST_NUMBER, MONTHS, NUMBERS, ORDINALS, UNITS, WEEKDAYS, Words
+from index.when.vocabulary import LONGEST_NUMBER, MONTHS, NUMBERS, ORDINALS, UNITS, WEEKDAYS
 
 Found = tuple[int, Any] | None
 _SPACE = re.compile(r"[ \u00a0\u202f\u2009]?")
@@ -215,7 +215,7 @@ def _hour(lang: str, tokens: Sequence[Token], place: int) -> Found:
         return found[0] + 1, unreal
 
 
-def _table(words: Words | dict[str, str]) -> Any:
+def _table(words: Mapping[str, int] | Mapping[str, str]) -> Any:
     def read(tokens: Sequence[Token], place: int) -> Found:
         value = words.get(tokens[place].form)
         return None if value is None else (place + 1, value)

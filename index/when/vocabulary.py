@@ -31,8 +31,8 @@ MONTHS: Mapping[str, Words] = {
 
 UNITS: Mapping[str, Mapping[str, str]] = {
     "fr": {
-        "minute": "minute", "minutes": "minute", "min": "minute", "mn": "minute", "heure": "hour", "heures": "hour", "h": "hour",
-        "jour": "day", "jours": "day", "journee": "day", "journees": "day", "semaine": "week", "semaines": "week",
+        "minute": "minute", "minutes": "minute", "min": "minute", "mn": "minute", "heure": "hour", "heures": "hour",
+        "h": "hour", "jour": "day", "jours": "day", "journee": "day", "journees": "day", "semaine": "week", "semaines": "week",
         "mois": "month", "an": "year", "ans": "year", "annee": "year", "annees": "year", "decennie": "decade",
         "decennies": "decade", "trimestre": "quarter", "trimestres": "quarter",
     },
