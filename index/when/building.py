@@ -154,8 +154,8 @@ def third(unit: str, which: str, of: Days) -> Days:
         return Days(*parts.third_of_week(of.first, which))
     if unit == "month":
         return Days(*parts.third_of_month(of.first.year, of.first.month, which))
-    if unit == "decade":
-        return Days(*parts.third_of_decade(of.first.year, which))
+    if unit in ("decade", "century"):
+        return Days(*parts.third_of_decade(of.first.year, which, 10 if unit == "decade" else 100))
     return Days(*parts.third_of_year(of.first.year, which))
 
 

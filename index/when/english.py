@@ -20,6 +20,13 @@ def _bare_month(match: Match, month: int) -> Reading | None:
     return None if token.form in ("may", "march", "mar") and token.raw.islower() else Reading(days=building.month(month, None))
 
 
+def _bare_season(match: Match, season: int) -> Reading | None:
+    """*after the summer*; not *after the fall of the Soviet Union*."""
+    following = match.after()
+    goes_on = following is not None and following.form in ("of", "from", "in", "to")
+    return None if goes_on else Reading(days=building.months(season, 3, None))
+
+
 def _between(match: Match, first: Reading, second: Reading) -> Reading | None:
     return between(first, second, match.moment) if first.side is second.side is Side.ITSELF else None
 
@@ -50,10 +57,24 @@ def _later(match: Match) -> Reading:
     return Reading(exact=Window(begun, local.begins(whole.until, 0, match.moment.zone)))
 
 
+def _sided(match: Match, side: Side, found: Reading) -> Reading | None:
+    """*since Tuesday*; not *separate from in 1993*, where each word is another phrase's."""
+    return None if match.tokens[1].form in ("in", "on", "at", "for", "during") else sided(side, found)
+
+
 def _lasting(match: Match, duration: Duration, future: bool = False) -> Reading | None:
-    """Not *the last week of May*, *the past year at Harvard*."""
+    """Not *the last week of May*, *the last year they won*."""
     following = match.after()
-    return None if following is not None and following.form == "of" else building.during(duration, match.moment, future)
+    led = match.tokens[0].form not in ("the", "last", "past") or duration.count > 1
+    if following is not None and (following.form == "of" or not led):
+        return None
+    return building.during(duration, match.moment, future)
+
+
+def _last_units(match: Match, unit: str) -> Reading | None:
+    """*the past year*; *the past years* are a few."""
+    several = match.tokens[-1].form.endswith("s")
+    return _lasting(match, building.few(unit) if several else Duration(1, unit))
 
 
 def _add_points(grammar: Grammar) -> None:
@@ -95,7 +116,7 @@ def _add_points(grammar: Grammar) -> None:
         "bound", "[the] end of [the] <whole>", to=lambda match, whole: Reading(days=days.one_day(local.later(whole.until, -1)))
     )
     rule("bound", "<month>", to=lambda match, month: _bare_month(match, month))
-    rule("bound", "<season>", "the <season>", to=lambda match, season: Reading(days=building.months(season, 3, None)))
+    rule("bound", "<season>", "the <season>", to=_bare_season)
     rule("bound", "<clock>", to=lambda match, at: Reading(clock=at))
     rule("bound", "<clock> ,<day>", to=lambda match, at, day: point(day, None, at))
     rule("bound", "<clock> ,<alone>", to=lambda match, at, alone: point(alone.days, alone.clock, at))
@@ -120,7 +141,7 @@ def _add_points(grammar: Grammar) -> None:
         (Side.UNTIL, ("[up] until|till", "by", "up to", "through")),
     ):
         for _lead in _leads:
-            rule("phrase", f"{_lead} <bound>", to=lambda match, found, side=_side: sided(side, found))
+            rule("phrase", f"{_lead} <bound>", to=lambda match, found, side=_side: _sided(match, side, found))
             if _side is Side.SINCE:
                 rule("phrase", f"{_lead} <bound> onwards|onward|on", to=lambda match, found: sided(Side.SINCE, found))
     for _both in (
@@ -178,7 +199,7 @@ def _add_points(grammar: Grammar) -> None:
         f"{_WITHIN} the last|past couple <unit>",
         to=lambda match, unit: _lasting(match, building.few(unit)),
     )
-    rule("phrase", f"{_WITHIN} the last|past <unit>", to=lambda match, unit: _lasting(match, Duration(1, unit)))
+    rule("phrase", f"{_WITHIN} the last|past <unit>", to=_last_units)
     rule("phrase", f"{_WITHIN} the last|past half hour", to=lambda match: _lasting(match, Duration(30, "minute")))
     rule(
         "phrase",

@@ -84,7 +84,7 @@ def _numeric(match: Match, weekday: int | None, numeric: Numeric) -> Named | Non
 
 def _month(match: Match, which: str | None, month: int, year: int | None) -> Named | None:
     following = match.after()
-    if year is None and following is not None and following.form in ("on", "s", "of") and match.tokens[-1].form in _MODAL:
+    if year is None and following is not None and following.form in ("on", "s") and match.tokens[-1].form in _MODAL:
         return None  # in March on Washington
     return building.month(month, year, which)
 
@@ -93,6 +93,13 @@ def _month_away(match: Match, which: str | None, away: int, month: int) -> Named
     if away == 0:
         return building.month(month, match.moment.today.year, which)
     return _away(building.month(month, None, which), away, match.moment.today)
+
+
+def _year_away(match: Match) -> Days | None:
+    """*last year*; not *the last year they won*."""
+    before = match.before()
+    the = before is not None and before.form == "the"
+    return None if the else relative("year", _AWAY[match.tokens[0].form], match.moment.today)
 
 
 def _season(match: Match, away: int | None, season: int, year: int | None) -> Named:
@@ -183,16 +190,16 @@ def add_days(grammar: Grammar) -> None:
     )
     rule("day", "[in|during|at] <third> <away> month", "[at] the <third> of <away> month",
          to=lambda match, which, away: _part(which, "month", relative("month", away, match.moment.today)))  # fmt: skip
-    rule("day", "in|during|throughout [<third>] <month> ,[<year>]", to=_month)
-    rule("day", "in|during the month of <month> ,[<year>]", to=lambda match, month, year: building.month(month, year))
-    rule("day", "[in|by|at] [the] <third> [of] <month> ,[<year>]", to=_month)
+    rule("day", "in|during|throughout [<third>] <month> ,[[of] <year>]", to=_month)
+    rule("day", "in|during the month of <month> ,[[of] <year>]", to=lambda match, month, year: building.month(month, year))
+    rule("day", "[in|by|at] [the] <third> [of] <month> ,[[of] <year>]", to=_month)
     rule("day", "<month> [of] <year>", to=lambda match, month, year: building.month(month, year))
     rule("day", "[in] [<third>] <away> <month>", to=_month_away)
 
     rule(
         "yearaway",
         "last|this|next|previous year",
-        to=lambda match: relative("year", _AWAY[match.tokens[0].form], match.moment.today),
+        to=_year_away,
     )
     rule("yearaway", "the year before last", to=lambda match: relative("year", -2, match.moment.today))
     rule("day", f"{_IN} <yearaway>", to=lambda match, year: year)
@@ -225,11 +232,17 @@ def add_days(grammar: Grammar) -> None:
 
 
 def _decade(match: Match, year: int) -> Days | None:
-    return days.year_of(year, 10) if match.tokens[-1].form == "s" else None
+    """*the 1990s*; *the 1700s* are a century, and *the 2000s* ten years."""
+    if match.tokens[-1].form != "s":
+        return None
+    return days.year_of(year, 100 if year % 100 == 0 and year < 2000 else 10)
 
 
 def _third_decade(match: Match, which: str, year: int) -> Days | None:
-    return third("decade", which, days.year_of(year, 10)) if match.tokens[-1].form == "s" else None
+    whole = _decade(match, year)
+    if whole is None:
+        return None
+    return third("decade" if whole.until.year - whole.first.year == 10 else "century", which, whole)
 
 
 def _over_new_year(match: Match, first: int, second: int) -> Days | None:

@@ -17,6 +17,12 @@ def _ago_at(match: Match, duration: Duration, at: Clock) -> Reading | None:
     return point(found.days, None, at) if found.days is not None else None
 
 
+def _whole(match: Match, unit: str) -> Days | None:
+    """*la fin du mois*; not *la fin du mois de ramadan*."""
+    following = match.after()
+    return None if following is not None and following.form in ("de", "d") else relative(unit, 0, match.moment.today)
+
+
 def _other(match: Match, away: int) -> Days:
     return relative({"semaine": "week", "mois": "month", "annee": "year"}[match.tokens[0].form], away, match.moment.today)
 
@@ -63,11 +69,16 @@ def _numbered(match: Match, w: int | None, first: int, v: int | None, second: in
     return between(Reading(days=begin), Reading(days=days.latest(end, match.moment.today)), match.moment)
 
 
-def _single(match: Match, unit: str | None) -> Reading | None:
+def _lasting(match: Match, duration: Duration) -> Reading | None:
+    """Not *dans les dernières années du camp*."""
     following = match.after()
     if following is not None and following.form in ("de", "du", "des", "d"):
         return None
-    return building.during(Duration(1, unit) if unit else Duration(30, "minute"), match.moment)
+    return building.during(duration, match.moment)
+
+
+def _single(match: Match, unit: str | None) -> Reading | None:
+    return _lasting(match, Duration(1, unit) if unit else Duration(30, "minute"))
 
 
 def _add_points(grammar: Grammar) -> None:
@@ -103,14 +114,14 @@ def _add_points(grammar: Grammar) -> None:
     rule("bound", "<clock> ,<day>", to=lambda match, at, day: point(day, None, at))
     rule("bound", "<clock> ,<alone>", to=lambda match, at, alone: point(alone.days, alone.clock, at))
     for _word, _unit in (("journee", "day"), ("semaine", "week"), ("mois", "month"), ("annee", "year"), ("decennie", "decade")):
-        rule("whole", _word, to=lambda match, unit=_unit: relative(unit, 0, match.moment.today))
+        rule("whole", _word, to=lambda match, unit=_unit: _whole(match, unit))
     rule("whole", "semaine|mois|annee <away>", to=lambda match, away: _other(match, away))
     rule("whole", "annee <year>", to=lambda match, year: days.year_of(year))
     rule("phrase", "depuis <duration>", to=lambda match, duration: _for(match, duration))
     rule("phrase", "<point>", "<alone>", to=lambda match, found: found)
     rule("phrase", "<span>", to=lambda match, at: Reading(clock=at))
     for _side, _leads in (
-        (Side.SINCE, ("depuis [le|la|l|les]", "des [le|la|l]", "a partir de|du|d", "a compter de|du|d")),
+        (Side.SINCE, ("depuis [le|la|l|les]", "des [le|la|l]", "a partir|compter [de|du|d]")),
         (Side.BEFORE, ("[d] avant [le|la|l]",)),
         (Side.AFTER, ("apres [le|la|l]",)),
         (Side.UNTIL, ("jusqu a|au|aux|en", "jusque")),
@@ -124,6 +135,7 @@ def _add_points(grammar: Grammar) -> None:
         to=lambda match, duration: Reading(exact=Window(None, building.since(duration, match.moment))),
     )
     rule("phrase", "il y a moins de|d <duration>", to=lambda match, duration: building.during(duration, match.moment))
+    rule("phrase", "depuis plus de|d <duration>", to=lambda match, duration: _for(match, duration))
     rule("phrase", "depuis moins de|d <duration>", to=lambda match, duration: building.during(duration, match.moment))
     rule("phrase", "dans <duration>", "d ici <duration>", to=lambda match, duration: building.ahead(duration, match.moment))
     for _both in (
@@ -167,12 +179,12 @@ def _add_points(grammar: Grammar) -> None:
             f"{_lead} les|ces|des <n> {_past} <unit>",
             f"{_lead} les|ces|des {_past} <n> <unit>",
             f"{_lead} les|ces|des <n> <unit> {_past}",
-            to=lambda match, count, unit: building.during(Duration(count, unit), match.moment),
+            to=lambda match, count, unit: _lasting(match, Duration(count, unit)),
         )
         rule(
             "phrase",
             f"{_lead} les|ces|des {_past} <unit>",
-            to=lambda match, unit: building.during(building.few(unit), match.moment),
+            to=lambda match, unit: _lasting(match, building.few(unit)),
         )
         rule(
             "phrase",

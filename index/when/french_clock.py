@@ -103,7 +103,6 @@ def add_clock(grammar: Grammar) -> None:
     rule("part", "midi", to=lambda match: clock.part("noon"))
     rule("alone", "dans|durant|pendant la|l <named>", "en <named>", to=lambda match, part: _alone(match, part))
     rule("alone", "[tot|tard] ce|cet|cette <named>", "en|a la <named>", to=lambda match, part: _this(match, part))
-    rule("alone", "[en|au|a la] <named>", to=lambda match, part: None)
     rule("alone", "ce midi", to=lambda match: _today(match, clock.part("noon")))
     rule("alone", "[dans|durant|pendant] la nuit derniere|passee", to=_last_night)
     rule("alone", f"{_LEAD} la nuit de|du|d <day>", to=lambda match, day: Reading(days=day, clock=clock.part("nuit")))

@@ -81,6 +81,12 @@ def _quarter(months: int) -> Any:
     return of
 
 
+def _this_day(match: Match) -> Days | None:
+    """Not *à ce jour*, which is until now."""
+    before = match.before()
+    return None if before is not None and before.form == "a" else relative("day", 0, match.moment.today)
+
+
 def _goes_on(token: Any) -> bool:
     return token is not None and token.form in ("de", "du", "des", "d")
 
@@ -106,7 +112,8 @@ def add_days(grammar: Grammar) -> None:
     def today(away: int) -> Build:
         return lambda match: relative("day", away, match.moment.today)
 
-    rule("day", "aujourd hui", "ce jour", "dans la journee", "en journee", to=today(0))
+    rule("day", "ce jour", to=_this_day)
+    rule("day", "aujourd hui", "dans la journee", "en journee", to=today(0))
     rule("day", "hier", to=today(-1))
     rule("day", "avant hier", "avanthier", to=today(-2))
     rule("day", "demain", to=today(1))
@@ -117,7 +124,7 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "[le] <weekday> <away>", to=lambda match, weekday, away: _away(Weekly(weekday), away, match.moment.today))
     rule(
         "day", "ce <weekday>",
-        to=lambda match, weekday: building.in_week(weekday, relative("week", 0, match.moment.today)),
+        to=lambda match, weekday: Weekly(weekday),
     )  # fmt: skip
     rule("day", "[le] <weekday> [de] <week>", to=lambda match, weekday, week: building.in_week(weekday, week))
     rule("day", "[le|ce] <weekday> <dom>", to=_numbered_weekday)
@@ -128,19 +135,19 @@ def add_days(grammar: Grammar) -> None:
     rule("week", "cette semaine", to=lambda match: relative("week", 0, match.moment.today))
     rule("week", "[la] semaine du <day>", to=lambda match, day: days.week_of(days.latest(day, match.moment.today).first))
     rule("day", f"[{_DURING}] <week>", "au cours de <week>", to=lambda match, week: week)
-    rule("day", "[en|au|a la] <third> de [la] semaine", to=_week_third)
-    rule("day", "[en|au|a la] <third> de [la] semaine <away>", "[en|au|a la] <third> de cette semaine", to=_week_third)
+    rule("day", "en|au <third> de [la] semaine", "a la <third> de [la] semaine", to=_week_third)
+    rule("day", "[en|au / a la] <third> de [la] semaine <away>", "[en|au / a la] <third> de cette semaine", to=_week_third)
     for words in ("week end", "weekend"):
         rule("day", f"ce|le {words}", f"[{_DURING}] ce|le {words}", to=lambda match: weekend(match.moment.today, 0))
         rule("day", f"[{_DURING}] [le] {words} <away>", to=lambda match, away: weekend(match.moment.today, away))
 
     rule("day", f"[{_DURING}] ce mois [ci]", "au cours du mois", to=lambda match: relative("month", 0, match.moment.today))
     rule("day", f"[{_DURING}] le mois <away>", to=lambda match, away: relative("month", away, match.moment.today))
-    rule("day", "[au|a la] <third> du mois [<away>]", to=_third_of("month"))
+    rule("day", "au|en <third> du|de mois [<away>]", "a la <third> du|de mois [<away>]", to=_third_of("month"))
     rule("day", "en|courant [<third>] <month> [[de] <year>] [<away>]", to=_month)
     rule("day", "au mois de|d [<third>] <month> [[de] <year>] [<away>]", to=_month)
     rule("day", "[le|au] [<third>] mois de|d <month> [[de] <year>] [<away>]", to=_month)
-    rule("day", "[a la|au|en|des|vers] <third> [de|du] [mois] [de|d] <month> [[de] <year>] [<away>]", to=_month)
+    rule("day", "[au|en|des|vers / a la] <third> [de|du] [mois] [de|d] <month> [[de] <year>] [<away>]", to=_month)
     rule("day", "<month> [de] <year>", to=lambda match, month, year: building.month(month, year))
     rule("day", "<month> <away>", to=lambda match, month, away: _month(match, None, month, None, away))
 
@@ -149,11 +156,11 @@ def add_days(grammar: Grammar) -> None:
     rule("day", f"[{_DURING}] <thisyear>", "au cours de <thisyear>", to=lambda match, year: year)
     rule("day", "[en|courant] annee <year>", "[durant|pendant|dans] l annee <year>", "courant <year>", to=_of_year)
     rule("day", "en <year>", "au cours de l annee <year>", "au cours de <year>", "durant|pendant <year>", to=_of_year)
-    rule("day", "[a la|au|en] <third> [de] [l annee] <year>", to=_year_third)
-    rule("day", "[a la|au|en] <third> [de] <thisyear>", to=lambda match, which, year: _part(which, "year", year))
-    rule("day", "[a la|au|en] <third> d annee [<away>]", "[a la|au|en] <third> de l annee", to=_third_of("year"))
+    rule("day", "[au|en / a la] <third> [de] [l annee / d annee] <year>", to=_year_third)
+    rule("day", "[au|en / a la] <third> [de] <thisyear>", to=lambda match, which, year: _part(which, "year", year))
+    rule("day", "en <third> d annee", "au <third> de l annee", "a la <third> de l annee", to=_third_of("year"))
     rule("day", "[dans|durant|pendant] les|des annees <decade>", to=lambda match, year: _decade(match, None, year))
-    rule("day", "[au|a la] <third> des|les annees <decade>", to=_decade)
+    rule("day", "[au / a la] <third> des|les annees <decade>", to=_decade)
 
     rule("day", "au|ce|le <season> [[de] <year>] [<away>]", "en|cet|l <season> [[de] <year>] [<away>]", to=_season)
     rule("day", "a|de|pendant|durant l <season> [[de] <year>] [<away>]", to=_season)
@@ -184,4 +191,8 @@ def _week_third(match: Match, which: str, away: int | None = None) -> Days:
 
 
 def _third_of(unit: str) -> Any:
-    return lambda match, which, away=None: _part(which, unit, relative(unit, away or 0, match.moment.today))
+    def of(match: Match, which: str, away: int | None = None) -> Days | None:
+        """Not *à la fin du mois de ramadan*."""
+        return None if _goes_on(match.after()) else _part(which, unit, relative(unit, away or 0, match.moment.today))
+
+    return of

@@ -1,8 +1,9 @@
 """Rules that are written as the words they fit, and the longest thing of a kind that begins at a token.
 
-A pattern is words as tokens have them (`avant hier`), `this|that`, `[what may be missing]`, `<kind>` for another rule's
-value, and `,` for a comma that may stand there. Words of a pattern stand together: nothing but a space, a hyphen or an
-apostrophe is between them. What is found is remembered by kind and place, so that reading takes time in proportion to the text.
+A pattern is words as tokens have them (`avant hier`), `this|that`, `[what may be missing]`, `[au / a la]` for one run of words
+or another or none, `<kind>` for another rule's value, and `,` for a comma that may stand there. Words of a pattern stand
+together: nothing but a space, a hyphen or an apostrophe is between them. What is found is remembered by kind and place, so that
+reading takes time in proportion to the text.
 """
 
 import re
@@ -14,7 +15,7 @@ from index.when.phrases import Unreal
 from index.when.readings import Moment
 from index.when.tokens import Token
 
-_ATOM = re.compile(r"\[|\]|,|<\w+>|[^\s\[\]<>,]+")
+_ATOM = re.compile(r"[\[\],/]|<\w+>|[^\s\[\]<>,/]+")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class _Kind:
 
 @dataclass(frozen=True)
 class _Maybe:
-    atoms: "tuple[_Atom, ...]"
+    options: "tuple[tuple[_Atom, ...], ...]"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Grammar:
             if isinstance(atom, _Kind):
                 return found | self._first_of(atom.name), False
             if isinstance(atom, _Maybe):
-                found |= self._begin(atom.atoms)[0]
+                found = found.union(*(self._begin(option)[0] for option in atom.options))
         return found, True
 
     def rule(self, kind: str, *patterns: str, to: Build) -> None:
@@ -134,13 +135,16 @@ class Grammar:
 
 def _compile(parts: list[str]) -> tuple[tuple[_Atom, ...], list[str]]:
     atoms: list[_Atom] = []
-    while parts:
+    while parts and parts[0] not in ("]", "/"):
         part, parts = parts[0], parts[1:]
-        if part == "]":
-            break
         if part == "[":
-            inner, parts = _compile(parts)
-            atoms.append(_Maybe(inner))
+            options = []
+            while part != "]":
+                option, parts = _compile(parts)
+                options.append(option)
+                part, parts = parts[0], parts[1:]
+            assert len({_kinds(option) for option in options}) == 1, "options have as many values"
+            atoms.append(_Maybe(tuple(options)))
         elif part == ",":
             atoms.append(_Comma())
         elif part.startswith("<"):
@@ -155,7 +159,7 @@ def _key(token: Token) -> str:
 
 
 def _kinds(atoms: tuple[_Atom, ...]) -> int:
-    return sum(_kinds(atom.atoms) if isinstance(atom, _Maybe) else isinstance(atom, _Kind) for atom in atoms)
+    return sum(_kinds(atom.options[0]) if isinstance(atom, _Maybe) else isinstance(atom, _Kind) for atom in atoms)
 
 
 class Parse:
@@ -213,9 +217,10 @@ class Parse:
             yield from self._fit(atoms, at + 1, place, values, first, comma=True)
             return
         if isinstance(atom, _Maybe):
-            for end, inner in self._fit(atom.atoms, 0, place, (), first, comma):
-                yield from self._fit(atoms, at + 1, end, values + inner, first=first and end == place)
-            missing = (None,) * _kinds(atom.atoms)
+            for option in atom.options:
+                for end, inner in self._fit(option, 0, place, (), first, comma):
+                    yield from self._fit(atoms, at + 1, end, values + inner, first=first and end == place)
+            missing = (None,) * _kinds(atom.options[0])
             yield from self._fit(atoms, at + 1, place, values + missing, first, comma)
             return
         if place >= len(self.tokens) or place in self.blocked:

@@ -88,7 +88,12 @@ def _beside(found: Sequence[Token]) -> Iterator[Span]:
             for place, token in enumerate(found):
                 following = found[place + 1] if place + 1 < len(found) else None
                 alone = following is None or not following.joined or following.form not in _GOES_ON
-                if token.form == word and alone and not (following and following.joined and following.form.isdecimal()):
+                if (
+                    token.form == word
+                    and (token.capital or token.form.isdecimal())
+                    and alone
+                    and not (following and following.joined and following.form.isdecimal())
+                ):
                     yield token.start, token.end
 
 

@@ -61,12 +61,12 @@ def third_of_year(year: int, third: str) -> tuple[date, date]:
     return first, local.months_later(first, 4)
 
 
-def third_of_decade(year: int, third: str) -> tuple[date, date]:
-    """Four years, three, and the last three.
+def third_of_decade(year: int, third: str, years: int = 10) -> tuple[date, date]:
+    """Four years, three, and the last three; of a century, 34, 33 and 33.
 
     >>> third_of_decade(1990, "mid")
     (datetime.date(1994, 1, 1), datetime.date(1997, 1, 1))
     """
-    cuts = (0, 4, 7, 10)
+    cuts = (0, 4, 7, 10) if years == 10 else (0, 34, 67, 100)
     place = THIRDS.index(third)
     return local.day_of(year + cuts[place], 1, 1), local.day_of(year + cuts[place + 1], 1, 1)

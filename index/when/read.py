@@ -1,10 +1,9 @@
 """From a question to the times that it speaks of."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from typing import Any
 
 from index.records import Window
 from index.when import english, french
@@ -62,8 +61,10 @@ def _within(found: Sequence[Token], spans: Sequence[tuple[int, int]]) -> frozens
 
 
 def _phrases(question: str, parse: Parse, moment: Moment) -> Iterator[TimePhrase]:
-    read = list(_read(question, parse, moment))
-    day = _one_day([one.reading for one in read])
+    read = list(_read(question, parse))
+    period = _named_once(one.reading for one in read)
+    read = [replace(one, reading=_settled(one.reading, moment, period)) for one in read]
+    day = _named_once(one.reading for one in read)
     for one in read:
         start, end = parse.tokens[one.first].start, parse.tokens[one.until - 1].end
         if one.reading.impossible is not None:
@@ -78,22 +79,21 @@ def _phrases(question: str, parse: Parse, moment: Moment) -> Iterator[TimePhrase
             yield TimePhrase(start, end, None, unreal.why)
 
 
-def _read(question: str, parse: Parse, moment: Moment) -> Iterator[_Found]:
+def _read(question: str, parse: Parse) -> Iterator[_Found]:
     place = 0
     while place < len(parse.tokens):
         found = parse.longest("phrase", place) if _may_begin(parse.tokens, place) else None
         if found is None or not _may_end(question, parse.tokens, found[0]):
             place += 1
             continue
-        yield _Found(place, found[0], _settled(found[1], moment))
+        value = found[1]
+        yield _Found(place, found[0], Reading(impossible=value.why) if isinstance(value, Unreal) else value)
         place = found[0]
 
 
-def _settled(value: Any, moment: Moment) -> Reading:
-    if isinstance(value, Unreal):
-        return Reading(impossible=value.why)
+def _settled(reading: Reading, moment: Moment, period: Days | None) -> Reading:
     try:
-        return settle(value, moment)
+        return settle(reading, moment, period)
     except Unreal as unreal:
         return Reading(impossible=unreal.why)
 
@@ -117,11 +117,12 @@ def _may_end(question: str, found: Sequence[Token], until: int) -> bool:
     return not (following.form.isdecimal() and gap in (".", ":", ","))
 
 
-def _one_day(readings: Sequence[Reading]) -> Days | None:
-    """The days that the question names, where it names one time of them only; its times of day are on these."""
-    named = {
-        reading.days for reading in readings if isinstance(reading.days, Days) and reading.side is Side.ITSELF
-    }  # fmt: skip
+def _named_once(readings: Iterable[Reading]) -> Days | None:
+    """The days that the question names, where it names but one stretch of them.
+
+    Its times of day are on these, and its days that come again are among them.
+    """
+    named = {reading.days for reading in readings if isinstance(reading.days, Days) and reading.side is Side.ITSELF}
     return named.pop() if len(named) == 1 else None
 
 

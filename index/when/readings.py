@@ -61,10 +61,17 @@ class Reading:
     impossible: Why | None = None
 
 
-def settle(reading: Reading, moment: Moment) -> Reading:
-    """The reading with days of this or that year; of what comes again, the latest that has begun is meant."""
+def settle(reading: Reading, moment: Moment, period: Days | None = None) -> Reading:
+    """The reading with days of this or that year.
+
+    Of what comes again, the first in the `period` that the question names is meant, else the latest that has begun.
+    """
     if reading.days is None or isinstance(reading.days, Days):
         return reading
+    if period is not None:
+        found = next(reading.days.forth(period.first), None)
+        if found is not None and found.until <= period.until:
+            return replace(reading, days=found)
     return replace(reading, days=latest(reading.days, moment.today))
 
 

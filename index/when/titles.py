@@ -26,22 +26,23 @@ happy mondays; taking back sunday; freaky friday; casual friday; man friday; gir
 wednesday addams; throwback thursday; fridays for future; stir up sunday; sunday times; sunday telegraph; sunday mirror;
 sunday express; sunday sport; sunday world; sunday independent; sunday post; sunday herald; scotland on sunday;
 mail on sunday; independent on sunday; sunday night football; monday night football; thursday night football;
-saturday night live; saturday night fever; saturday evening post; saturday kitchen; sunday brunch; sunday league;
-sunday school; sunday roast; monday club; any given sunday; friday night lights; friday night dinner; friday the 13th;
-thursday murder club; the man who was thursday; usa today; russia today; psychology today; history today; india today;
-today programme; today program; today show; today in parliament; tomorrow s world; tomorrow never dies; edge of tomorrow;
-tomorrow people; yesterday s men; good morning britain; good morning america; good morning vietnam; cbs this morning;
-itv s this morning; tonight show; entertainment tonight; news at ten; news at six; news at one; one o clock news;
-six o clock news; nine o clock news; ten o clock news; five o clock shadow; twelve o clock high; midnight express;
-midnight in paris; midnight cowboy; midnight oil; midnight s children; midnight mass; midnight sun; round midnight; high noon;
-darkness at noon; last night of the proms; last night in soho; seven days in may; may day; may ball; april jones;
-april ludgate; april fool; april fools; april theses; june carter; june brown; june allyson; january jones; august wilson;
-august strindberg; august macke; theresa may; brian may; james may; imelda may; philip may; elaine may; prime minister may;
-mrs may; ms may; mme may; phil may; peter may; summer of love; summer olympics; winter olympics; winter war;
-winter of discontent; prague spring; arab spring; red october; black september; october revolution; february revolution;
-july revolution; september 11; 9 11; march on washington; march of the penguins; march madness; ides of march;
-2001 a space odyssey; 1984 by orwell; 1984 by george orwell; orwell s 1984; 1984 de george orwell; 1984 d orwell;
-le mans 24 hours; 24 hours of le mans; 24 hours of daytona; 24 hour party people; ocean s eleven; summer camp
+saturday night live; saturday night fever; fievre du samedi soir; saturday evening post; saturday kitchen; sunday brunch;
+sunday league; sunday school; sunday roast; monday club; any given sunday; friday night lights; friday night dinner;
+friday the 13th; thursday murder club; the man who was thursday; usa today; russia today; psychology today; history today;
+india today; today programme; today program; today show; today in parliament; tomorrow s world; tomorrow never dies;
+edge of tomorrow; tomorrow people; yesterday s men; good morning britain; good morning america; good morning vietnam;
+cbs this morning; itv s this morning; tonight show; entertainment tonight; news at ten; news at six; news at one;
+one o clock news; six o clock news; nine o clock news; ten o clock news; five o clock shadow; twelve o clock high;
+midnight express; midnight in paris; midnight cowboy; midnight oil; midnight s children; midnight mass; midnight sun;
+round midnight; high noon; darkness at noon; last night of the proms; last night in soho; seven days in may; may day;
+may ball; april jones; april ludgate; april fool; april fools; april theses; june carter; june brown; june allyson;
+january jones; august wilson; august strindberg; august macke; theresa may; brian may; james may; imelda may; philip may;
+elaine may; prime minister may; mrs may; ms may; mme may; phil may; peter may; summer of love; summer olympics;
+winter olympics; winter war; winter of discontent; prague spring; arab spring; red october; black september;
+october revolution; february revolution; july revolution; september 11; 9 11; march on washington; march of the penguins;
+march madness; ides of march; 2001 a space odyssey; 1984 by orwell; 1984 by george orwell; orwell s 1984;
+1984 de george orwell; 1984 d orwell; le mans 24 hours; 24 hours of le mans; 24 hours of daytona; 24 hour party people;
+ocean s eleven; summer camp
 """
 """As words, without case and accents; nobody means a time by them."""
 
