@@ -38,7 +38,7 @@ class Token:
     @property
     def joined(self) -> bool:
         """Whether nothing but a space, a hyphen or an apostrophe divides it from the one before."""
-        return _SOFT.fullmatch(self.gap) is not None
+        return self.gap == " " or _SOFT.fullmatch(self.gap) is not None
 
     @property
     def after_comma(self) -> bool:
