@@ -14,15 +14,14 @@ from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
 from index import lock
 from index.engine import ExactVectors
+from index.evidence import REACH, understand
 from index.ingest import ingest
-from index.language import LANGUAGES, question_language
-from index.lexicon import translated_terms
+from index.language import LANGUAGES
 from index.reader import Reader
 from index.records import Entry, Ids
-from index.search import CANDIDATES, REACH, Searcher
-from index.space import content_spans, matches, space_of, word_spans
+from index.search import CANDIDATES, Searcher
+from index.space import content_spans, matches, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
-from index.terms import question_terms
 from index.vectors import FaissVectors
 
 _PASSAGES = 96
@@ -110,22 +109,20 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 def _costs(searcher: Searcher, question: str) -> dict[str, float]:
     """Seconds that each kind of evidence takes for a question, the best of three, warm."""
     snapshot = searcher.reader.snapshot()
-    store, space, lang = searcher.reader.store, snapshot.space, question_language(question)
-    reading = searcher.encoder.read_query(question, word_spans(question))
-    vector, asked = space.question(reading.vector, lang), space.question_words(reading.words, lang)
-    terms, translated = question_terms(question, lang), translated_terms(question, lang)
-    ids = np.unique(snapshot.vectors.nearest(vector, 2 * CANDIDATES).ids)
-    near = np.array(sorted(store.neighbours(ids, REACH, snapshot.generation)), dtype=np.int64)
+    store, asked = searcher.reader.store, understand(question, searcher.encoder, snapshot)
+    terms = {term: weight for word in asked.terms for term, weight in word.items()}
+    ids = np.unique(snapshot.vectors.nearest(asked.vector, 2 * CANDIDATES).ids)
+    near = np.array(sorted(snapshot.neighbours(ids, REACH)), dtype=np.int64)
     best = ids[:10].tolist()
     steps: dict[str, Callable[[], object]] = {
-        "reading the question": lambda: searcher.encoder.read_query(question, word_spans(question)),
-        "nearest vectors": lambda: snapshot.vectors.nearest(vector, CANDIDATES),
+        "reading the question": lambda: understand(question, searcher.encoder, snapshot),
+        "nearest vectors": lambda: snapshot.vectors.nearest(asked.vector, CANDIDATES),
         "terms": lambda: snapshot.terms.matching(terms, CANDIDATES),
-        "translated terms": lambda: snapshot.terms.matching(translated_terms(question, lang), CANDIDATES),
-        "finding neighbours": lambda: store.neighbours(ids, REACH, snapshot.generation),
-        "their vectors": lambda: snapshot.vectors.nearest(vector, len(near), near),
-        "their terms": lambda: (snapshot.terms.matching(terms, 99, near), snapshot.terms.matching(translated, 99, near)),
-        "their words": lambda: matches(asked, list(store.words(near.tolist()).values())),
+        "translated terms": lambda: snapshot.terms.matching(asked.translated, CANDIDATES),
+        "finding neighbours": lambda: snapshot.neighbours(ids, REACH),
+        "their vectors": lambda: snapshot.vectors.nearest(asked.vector, len(near), near),
+        "their terms": lambda: [snapshot.terms.matching(word, 99, near) for word in (*asked.terms, asked.translated)],
+        "their words": lambda: matches(asked.words, list(store.words(near.tolist()).values())),
         "loading ten hits": lambda: store.passages(best),
     }
     return {name: min(_seconds(step) for _ in range(3)) for name, step in steps.items()}

@@ -25,9 +25,9 @@ class Weights:
 
 
 # Fitted and validated by tests/bench/fit_ranking.py: see ARCHITECTURE.md.
-SAME = Weights(cosine=1.89, near_cosine=3.64, near_words=4.61, near_terms=2.302, near_translations=0.0, prior=-8.06)
+SAME = Weights(cosine=1.41, near_cosine=3.36, near_words=3.75, near_terms=2.52, near_translations=0.0, prior=-7.34)
 """Of a passage in the language of the question."""
-OTHER = Weights(cosine=2.38, near_cosine=4.13, near_words=3.65, near_terms=1.927, near_translations=0.332, prior=-7.44)
+OTHER = Weights(cosine=1.96, near_cosine=4.25, near_words=2.69, near_terms=2.25, near_translations=0.41, prior=-7.17)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller."""
 
 

@@ -1,4 +1,8 @@
-"""Evaluation sets in the BEIR layout: a folder with `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`."""
+"""Evaluation sets in the BEIR layout: a folder with `corpus.jsonl`, `queries.jsonl` and `qrels.tsv`.
+
+A question may have `answers`, a list of texts of which any answers it; and beside `queries.jsonl` there may be
+`queries_unanswerable.jsonl`, with questions that the corpus does not answer.
+"""
 
 import gzip
 import hashlib
@@ -6,7 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.errors import UnreadableDocument
@@ -25,16 +29,21 @@ class Question:
     text: str
     lang: str
     grades: Mapping[str, int]
+    answers: tuple[str, ...] = ()
+    """Texts of which any answers it; none where the set has no answers."""
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What a folder holds. `langs` has the language of every corpus item by its id."""
+    """What a folder holds. `langs` has the language of every corpus item by its id; `unanswerable` are questions that its corpus
+    does not answer.
+    """
 
     name: str
     corpus: Path
     questions: tuple[Question, ...]
     langs: Mapping[str, str]
+    unanswerable: tuple[Question, ...] = ()
 
     def directions(self) -> list[str]:
         """Those that this set can measure: with questions and judged passages in the languages, and no two alike."""
@@ -58,7 +67,7 @@ class EvaluationSet:
                 if grade > 0 and searched in ("mix", self.langs.get(item))
             }
             if grades and asked in ("", question.lang):
-                found.append(Question(question.id, question.text, question.lang, grades))
+                found.append(replace(question, grades=grades))
         return found
 
     def fingerprint(self) -> str:
@@ -102,14 +111,20 @@ def load(folder: Path) -> EvaluationSet:
             raise UnreadableDocument(f"{folder} is no evaluation set: it has no {name}")
     grades = _grades(folder / "qrels.tsv")
     langs = {fields["_id"]: str(fields.get("lang") or "und") for fields in _lines(corpus, "_id", "text")}
-    questions = tuple(
-        Question(fields["_id"], fields["text"], str(fields.get("lang") or "und"), grades.get(fields["_id"], {}))
-        for fields in _lines(folder / "queries.jsonl", "_id", "text")
-    )
-    found = EvaluationSet(folder.resolve().name, corpus, questions, langs)
+    questions = tuple(_questions(folder / "queries.jsonl", grades))
+    unanswerable = folder / "queries_unanswerable.jsonl"
+    without = tuple(_questions(unanswerable, {})) if unanswerable.is_file() else ()
+    found = EvaluationSet(folder.resolve().name, corpus, questions, langs, without)
     if not found.judged("mix"):
         raise UnreadableDocument(f"{folder} is no evaluation set: qrels.tsv judges none of the questions in queries.jsonl")
     return found
+
+
+def _questions(path: Path, grades: Mapping[str, Mapping[str, int]]) -> Iterator[Question]:
+    for fields in _lines(path, "_id", "text"):
+        answers: object = fields.get("answers")
+        texts = tuple(one for one in answers if isinstance(one, str)) if isinstance(answers, list) else ()
+        yield Question(fields["_id"], fields["text"], str(fields.get("lang") or "und"), grades.get(fields["_id"], {}), texts)
 
 
 def _grades(path: Path) -> dict[str, dict[str, int]]:

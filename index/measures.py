@@ -3,7 +3,10 @@
 Judgements map the ids of relevant items to grades of 1 and more. All measures lie between 0 and 1.
 """
 
+import bisect
 import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 Grades = Mapping[str, int]
@@ -46,3 +49,34 @@ def hit(ranked: Sequence[str], grades: Grades, k: int = 1) -> float:
     (0.0, 1.0)
     """
     return float(any(grades.get(item, 0) > 0 for item in ranked[:k]))
+
+
+def auroc(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """How likely one of the `right` is above one of the `wrong`, ties counting half; one half when either is empty.
+
+    The area under the receiver operating characteristic (Hanley and McNeil, 1982).
+
+    >>> auroc([0.9, 0.4], [0.5, 0.4])
+    0.625
+    """
+    if not right or not wrong:
+        return 0.5
+    ordered = sorted(wrong)
+    above = sum(bisect.bisect_left(ordered, value) + bisect.bisect_right(ordered, value) for value in right)
+    return above / (2 * len(right) * len(ordered))
+
+
+def holds_answer(text: str, answers: Sequence[str]) -> bool:
+    """Whether one of the `answers` stands in `text`, whatever its capitals and white space, and not within another word.
+
+    >>> holds_answer("Il y a 112 communes à  Paris.", ["12", "paris"]), holds_answer("Il y a 112 communes.", ["12"])
+    (True, False)
+    """
+    said = _plain(text)
+    return any(
+        re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", said) for answer in (_plain(one) for one in answers) if answer
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().replace("’", "'").split())

@@ -27,6 +27,7 @@ _APPLICATION_ID = 0x46494C52  # "FILR"
 _PAGE = 16384
 """Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
 of each would stay empty."""
+_MINUTE = 60_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 500
 """Values bound to one statement; SQLite allows more, in builds that we do not choose."""
@@ -319,6 +320,18 @@ class Store:
         with self._reading() as db:
             row = db.execute("SELECT tz FROM sources GROUP BY tz ORDER BY count(*) DESC, tz LIMIT 1").fetchone()
         return str(row[0]) if row else "UTC"
+
+    def newest(self, generation: int) -> datetime | None:
+        """The end of the minute, or else of the day, in which the newest entry of `generation` was published; None where no
+        entry is dated.
+        """
+        with self._reading() as db:
+            row = db.execute(
+                f"""SELECT max(CASE v.precision WHEN 'day' THEN v.ends - 1 ELSE v.published + :minute END)
+                    FROM versions v WHERE {_ALIVE.format("v")}""",
+                {"generation": generation, "minute": _MINUTE},
+            ).fetchone()
+        return _moment(row[0], "UTC")
 
     def sources(self, generation: int) -> list[Source]:
         """Every source with an entry in `generation`, by name."""

@@ -1,0 +1,328 @@
+"""Question -> quotes that answer it, with the probability that they do; or that the corpus does not say.
+
+Nothing is generated: an answer is made of sentences as they stand in their entries. What is judged is two things apart: which
+sentence answers best (`odds`), and whether the corpus answers at all (`confidence`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from index import dates
+from index.evidence import Asked, understand
+from index.question import Kind, is_question, questions
+from index.quotes import Sentence, read
+from index.reader import Filters, Snapshot
+from index.records import Entry, Hit, Window
+from index.search import Results, Searcher, check
+from index.sentences import sentences
+from index.twins import likeness, wording
+from index.when import TimePhrase, Why, read_when
+
+THRESHOLD = 0.5
+"""The confidence from which on a question counts as answered: see ARCHITECTURE.md for what others would give."""
+READ = 10
+"""Passages whose sentences are looked at."""
+MOST_QUOTES = 3
+CLOSE = 2.0
+"""How far below the best one in log-odds a sentence may lie and still add something."""
+RIVALS = 1.0
+"""How near two counts must lie in log-odds for the later one to come first."""
+REPEATED = 0.6
+"""From which likeness on a sentence says again what another one said."""
+RESEMBLES = 0.3
+"""From which likeness on a sentence of an earlier version is what the entry said in the place of another."""
+
+
+class Reason(StrEnum):
+    """Why a question has no answer."""
+
+    NOT_IN_CORPUS = "not_in_corpus"
+    """No sentence answers it, as far as can be told."""
+    NOTHING_TO_SEARCH = "nothing_to_search"
+    """No passage passes the caller's filters."""
+    NOT_A_QUESTION = "not_a_question"
+    """Keywords or a headline: its passages are what was wanted."""
+    SEVERAL_QUESTIONS = "several_questions"
+    """Two questions or more, which no one sentence answers."""
+    NO_SUCH_TIME = "no_such_time"
+    """It speaks of a time that there is not, such as 31 February."""
+
+
+class Relaxed(StrEnum):
+    """Why the time that a question speaks of did not narrow the search."""
+
+    EMPTY = "empty"
+    """Nothing was published in it."""
+    UNANSWERED = "unanswered"
+    """What was published in it does not answer, and what was published around it does."""
+    FUTURE = "future"
+    """It is still to come."""
+    OUTSIDE = "outside"
+    """It has nothing in common with the caller's own window, which is never widened."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """The time that a question speaks of: its phrases, their window, and why it was not searched, if so.
+
+    `impossible` says why there is no such time; `names` are the places of what looks like a time and is part of a name.
+    """
+
+    phrases: tuple[TimePhrase, ...] = ()
+    window: Window | None = None
+    relaxed: Relaxed | None = None
+    impossible: Why | None = None
+    names: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence that answers, `entry.text[start:end]`, of the passage with this id.
+
+    `superseded` is when the entry was edited and stopped saying so; None for what it says now.
+    """
+
+    entry: Entry
+    passage_id: int
+    start: int
+    end: int
+    superseded: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The sentence itself."""
+        return self.entry.text[self.start : self.end]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question is answered with: `quotes`, best first, when `confidence` reaches the threshold; else a `reason`.
+
+    `results` are the passages that were found, in the window that was searched in the end. `best` are the quotes there would
+    be at a threshold of 0, whatever the reason.
+    """
+
+    confidence: float
+    best: tuple[Quote, ...]
+    results: Results
+    narrowing: Narrowing
+    now: datetime
+    threshold: float
+    reason: Reason | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there are quotes."""
+        return self.reason is None
+
+    @property
+    def quotes(self) -> tuple[Quote, ...]:
+        """One to three when it is answered."""
+        return self.best if self.answered else ()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each kind of evidence adds to the log-odds that a sentence is the one that answers."""
+
+    passage: float
+    words: float
+    cover: float
+    names: dict[Kind, float]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What each kind of evidence adds to the log-odds that the best sentence answers at all."""
+
+    passage: float
+    lead: float
+    words: float
+    cover: float
+    prior: float
+
+
+# Fitted and validated by tests/bench/fit_answers.py: see ARCHITECTURE.md.
+SENTENCE = Weights(
+    passage=1.9,
+    words=18.7,
+    cover=1.8,
+    names={Kind.TIME: 2.3, Kind.NUMBER: 2.4, Kind.PLACE: 1.0, Kind.PERSON: 1.0, Kind.OTHER: 0.0},
+)
+TRUST = Trust(passage=0.7, lead=0.6, words=4.0, cover=1.0, prior=-1.0)
+
+
+def ask(
+    searcher: Searcher,
+    question: str,
+    k: int = 10,
+    filters: Filters | None = None,
+    as_of: datetime | None = None,
+    now: datetime | None = None,
+    threshold: float = THRESHOLD,
+) -> Answer:
+    """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
+
+    A time that the question speaks of, seen from `now` (aware; the present when None), narrows the caller's window and never
+    widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so.
+
+    Raises what `Searcher.search` raises.
+    """
+    filters = filters or Filters()
+    check(question, k, filters)
+    snapshot = searcher.snapshot(filters, as_of)
+    asked = understand(question, searcher.encoder, snapshot)
+    now = now or datetime.now(UTC)
+    narrowing, narrowed = _narrowed(asked, filters, now, searcher)
+    found = _found(searcher, asked, k, narrowed, snapshot, as_of)
+    if narrowed != filters and found.confidence < threshold:
+        wide = _found(searcher, asked, k, filters, snapshot, as_of)
+        if not found.results.hits or wide.confidence >= threshold:
+            relaxed = Relaxed.UNANSWERED if found.results.hits else Relaxed.EMPTY
+            found, narrowing = wide, Narrowing(narrowing.phrases, narrowing.window, relaxed, None, narrowing.names)
+    reason: Reason | None = None
+    if len(questions(question)) > 1:
+        reason = Reason.SEVERAL_QUESTIONS
+    elif not is_question(question, asked.lang):
+        reason = Reason.NOT_A_QUESTION
+    elif narrowing.impossible:
+        reason = Reason.NO_SUCH_TIME
+    elif not found.results.hits:
+        reason = Reason.NOTHING_TO_SEARCH
+    elif found.confidence < threshold or not found.quotes:
+        reason = Reason.NOT_IN_CORPUS
+    quotes = _with_earlier(found.quotes, snapshot) if reason is None else found.quotes
+    return Answer(found.confidence, quotes, found.results, narrowing, now, threshold, reason)
+
+
+def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None:
+    """When the newest entry had just been published, to see a question from; None where no entry is dated."""
+    snapshot = searcher.reader.snapshot() if as_of is None else searcher.past.at(as_of)
+    return snapshot.store.newest(snapshot.generation)
+
+
+@dataclass(frozen=True)
+class _Found:
+    confidence: float
+    quotes: tuple[Quote, ...]
+    results: Results
+
+
+def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher) -> tuple[Narrowing, Filters]:
+    """The time that a question speaks of, and the filters narrowed to it; as they are where it cannot be searched."""
+    when = read_when(asked.text, asked.lang, now, dates.zone(searcher.reader.store.zone()))
+    relaxed, narrowed = None, filters
+    if when.window is not None:
+        own, said = filters.window, when.window
+        since = max((bound for bound in (own.since, said.since) if bound), default=None)
+        until = min((bound for bound in (own.until, said.until) if bound), default=None)
+        if said.since is not None and said.since > now:
+            relaxed = Relaxed.FUTURE
+        elif since is not None and until is not None and since >= until:
+            relaxed = Relaxed.OUTSIDE
+        else:
+            narrowed = Filters(Window(since, until), filters.lang, filters.source)
+    return Narrowing(when.phrases, when.window, relaxed, when.impossible, when.names), narrowed
+
+
+def _found(searcher: Searcher, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None) -> _Found:
+    wide = searcher.find(asked, max(k, READ), filters, snapshot, as_of)
+    ranked = [(hit.passage, hit.score) for hit in wide.hits[:READ]]
+    read_out = sorted(read(asked, ranked, snapshot), key=lambda one: -odds(one))
+    results = replace(wide, hits=wide.hits[:k], k=k)
+    return _Found(confidence(read_out, wide.hits), chosen(read_out), results)
+
+
+def odds(sentence: Sentence) -> float:
+    """The log-odds that a sentence is the one that answers, up to a constant of the question."""
+    return (
+        SENTENCE.passage * _logit(sentence.score)
+        + SENTENCE.words * sentence.words
+        + SENTENCE.cover * sentence.cover
+        + SENTENCE.names[sentence.kind] * sentence.names
+    )
+
+
+def confidence(ranked: Sequence[Sentence], hits: Sequence[Hit]) -> float:
+    """The probability that the first of the sentences answers; 0 without any.
+
+    `hits` are the passages that were found, best first. What lies far above the others is likelier to be about the question.
+    """
+    if not ranked:
+        return 0.0
+    best = ranked[0]
+    values = trusted(best, [hit.score for hit in hits])
+    weights = (TRUST.passage, TRUST.lead, TRUST.words, TRUST.cover)
+    sum_ = sum(weight * value for weight, value in zip(weights, values, strict=True)) + TRUST.prior
+    return round(1 / (1 + math.exp(-sum_)), 4)
+
+
+def trusted(best: Sentence, scores: Sequence[float]) -> tuple[float, float, float, float]:
+    """What the weights of `Trust` are multiplied with."""
+    passage = _logit(best.score)
+    lead = _logit(scores[0]) - _logit(scores[min(len(scores), READ) - 1])
+    return passage, lead, best.words, best.cover
+
+
+def _logit(score: float) -> float:
+    bounded = min(max(score, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
+
+
+def chosen(ranked: Sequence[Sentence]) -> tuple[Quote, ...]:
+    """The first of the sentences, best first, and up to two more that lie close behind it and say something else.
+
+    Of two that count the same thing differently, the one that was published later comes first: a toll goes on rising.
+    """
+    found: list[Sentence] = []
+    for one in ranked:
+        if len(found) == MOST_QUOTES or (found and odds(found[0]) - odds(one) > CLOSE):
+            break
+        said = wording(one.text)
+        if not any(_repeats(said, wording(other.text)) for other in found):
+            found.append(one)
+    if len(found) > 1 and _supersedes(found[1], found[0]):
+        found[:2] = found[1::-1]
+    return tuple(Quote(one.passage.entry, one.passage.id, one.start, one.end) for one in found)
+
+
+def _repeats(said: frozenset[str], other: frozenset[str]) -> bool:
+    numbers = {word for word in said ^ other if any(character.isdigit() for character in word)}
+    return likeness(said, other) >= REPEATED and not numbers
+
+
+def _supersedes(later: Sentence, earlier: Sentence) -> bool:
+    """Whether `later` tells a newer count of what `earlier` counts."""
+    one, other = later.passage.entry, earlier.passage.entry
+    return (
+        later.kind is Kind.NUMBER
+        and later.names
+        and earlier.names
+        and one.id != other.id
+        and one.published is not None
+        and other.published is not None
+        and one.published > other.published
+        and later.cover >= earlier.cover
+        and odds(earlier) - odds(later) <= RIVALS
+    )
+
+
+def _with_earlier(quotes: tuple[Quote, ...], snapshot: Snapshot) -> tuple[Quote, ...]:
+    """The quotes, and behind the first of them what its entry said in its place before it was last edited."""
+    first, said = quotes[0], wording(quotes[0].text)
+    versions = snapshot.store.versions(first.entry.id, snapshot.generation)
+    if len(versions) < 2:
+        return quotes
+    before = versions[-2]
+    candidates = [
+        Quote(before.entry, passage.id, passage.start + start, passage.start + end, before.ended)
+        for passage in snapshot.store.passages_of(first.entry.id, before.generation)
+        for start, end in sentences(passage.text)
+    ]
+    older = max(candidates, key=lambda one: likeness(said, wording(one.text)), default=None)
+    if older is None or older.text == first.text or likeness(said, wording(older.text)) < RESEMBLES:
+        return quotes
+    return (first, older, *quotes[1 : MOST_QUOTES - 1])

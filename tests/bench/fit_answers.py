@@ -1,0 +1,40 @@
+"""Fit the weights of `index.answer` on sets with answer spans and questions that have no answer, validate them between sets,
+and print what they give.
+
+    python tests/bench/fit_answers.py SET_DIR... [--outside queries_unanswerable.jsonl] [--questions 300]
+
+Two things are fitted, each with few weights. Which sentence answers: a softmax over the sentences of the passages found for a
+question, those that hold an answer in a judged passage against the others. Whether the best sentence answers at all: a logistic
+regression over the judged questions of a set and those of its `queries_unanswerable.jsonl`, with those of `--outside`; a judged
+question whose best sentence holds no answer counts as one without. "Left out" columns are measured with weights fitted on the
+other sets. Nothing is written: put the weights into index/answer.py.
+
+Questions of `--outside` with `"kind": "miracl"` are asked about encyclopedias, and left out where a set's name has `fr` or `en`
+alone as its language and spans, as those sets are made of one.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from embed import Encoder, bundled, load
+from index import evaluate, judgements
+from index.answer import READ, SENTENCE, THRESHOLD, TRUST, logit, trusted
+from index.evidence import gather, understand
+from index.fuse import fuse
+from index.measures import auroc, holds_answer
+from index.question import Kind
+from index.quotes import Sentence, read
+from index.reader import Filters
+from index.search import CANDIDATES, Searcher
+
+SENTENCE_NAMES = ("passage", "words", "cover", *(kind.value for kind in Kind if kind is not Kind.OTHER))
+TRUST_NAMES = ("passage", "lead", "words", "cover", "prior")
+STRICT = "squad2_en"
+"""Its unanswerable questions are made to look answerable by a passage that is there: they are told apart, and not fitted on."""
