@@ -341,6 +341,8 @@ def test_a_day_begins_where_the_one_before_ends(moment: datetime, name: str) -> 
 @pytest.mark.parametrize(
     "piece",
     [
+        "la journée de ",
+        "the week of ",
         "entre lundi et mardi ",
         "between Monday and ",
         "le 23 mai ",

@@ -82,6 +82,12 @@ def around(clock: Clock) -> Clock:
     return replace(clock, start=clock.start - margin, end=clock.start + margin, point=False)
 
 
+def close(clock: Clock, before: bool) -> Clock:
+    """The half-hour before, or the one that begins then."""
+    start = clock.start - 30 if before else clock.start
+    return replace(clock, start=start, end=start + 30, point=False)
+
+
 def between(first: Clock, second: Clock) -> Clock:
     """From one time to another, over midnight if that takes at most twelve hours; raises `Unreal` where it takes more.
 

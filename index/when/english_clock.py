@@ -155,9 +155,16 @@ def add_clock(grammar: Grammar) -> None:
     rule(
         "at",
         "[at] around|about|approximately|circa|near|nearly <clock>",
-        "[at] shortly|just before|after <clock>",
         to=lambda match, at: clock.around(at),
     )
+    rule("at", "[at] shortly|just before <clock>", to=lambda match, at: clock.close(at, before=True))
+    rule("at", "[at] shortly|just after <clock>", to=lambda match, at: clock.close(at, before=False))
+    rule("part", "at dawn", to=lambda match: clock.part("dawn"))
+    rule("alone", "at dawn on <day>", to=lambda match, day: Reading(days=day, clock=clock.part("dawn")))
+    rule(
+        "alone", "[in] the early|small hours of <day>", to=lambda match, day: Reading(days=day, clock=clock.part("small hours"))
+    )
+    rule("alone", "[in] the early|small hours of this morning", to=lambda match: _today(match, clock.part("small hours")))
     rule(
         "span",
         "between <clock> and <clock>",

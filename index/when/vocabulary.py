@@ -37,7 +37,8 @@ UNITS: Mapping[str, Mapping[str, str]] = {
         "decennies": "decade", "trimestre": "quarter", "trimestres": "quarter",
     },
     "en": {
-        "minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute", "hour": "hour", "hours": "hour",
+        "minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute",
+        "h": "hour", "hr": "hour", "hour": "hour", "hours": "hour",
         "hrs": "hour", "day": "day", "days": "day", "week": "week", "weeks": "week", "fortnight": "fortnight",
         "fortnights": "fortnight", "month": "month", "months": "month", "year": "year", "years": "year", "decade": "decade",
         "decades": "decade", "quarter": "quarter", "quarters": "quarter",
