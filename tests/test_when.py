@@ -245,6 +245,8 @@ def test_a_zone_may_be_an_offset() -> None:
         ("fr", "Quel jour Zelensky est-il arrivé ?"),
         ("fr", "À quelle date a-t-il démissionné ?"),
         ("fr", "Il y a combien de temps qu'il est parti ?"),
+        ("fr", "Quelle est la date de la fête nationale ?"),
+        ("fr", "C'était quand, la chute du mur ?"),
         ("fr", "Depuis combien de temps dure la guerre ?"),
         ("en", "When did the incursion start?"),
         ("en", "when was he born"),

@@ -51,6 +51,8 @@ def moved(clock: Clock, minutes: int) -> Clock:
 def halved(clock: Clock, half: str) -> Clock:
     """The clock before noon (`am`) or after it (`pm`); raises `Unreal` for 13 am."""
     hours = clock.start // 60
+    if hours == 0 and half == "am":
+        return clock
     if hours > 12 or hours == 0:
         if half == "pm" and clock.certain and hours > 12:
             return clock

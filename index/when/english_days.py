@@ -68,7 +68,7 @@ _MODAL = frozenset({"may", "march"})
 
 def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
     following = match.after()
-    if day > 31 or (following is not None and following.form not in _AFTER_NUMBER):
+    if not 1 <= day <= 31 or (following is not None and following.form not in _AFTER_NUMBER):
         return None
     return days.Monthly(day, weekday)
 

@@ -34,7 +34,7 @@ def _weekday(match: Match, weekday: int) -> Named | None:
 def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
     """*mardi 23*, where nothing follows that could be counted."""
     following = match.after()
-    if day > 31 or (following is not None and following.form not in _AFTER_NUMBER):
+    if not 1 <= day <= 31 or (following is not None and following.form not in _AFTER_NUMBER):
         return None
     return days.Monthly(day, weekday)
 

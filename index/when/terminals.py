@@ -199,7 +199,7 @@ def _exact(tokens: Sequence[Token], place: int) -> Found:
 def _pointed(tokens: Sequence[Token], place: int) -> Found:
     """`14.30`: a time of day where a word before it says so."""
     hours, colons = _digits(tokens, place), _colons(tokens, place, ".")
-    if hours is None or colons is None or hours > 24 or colons[1] > 59:
+    if hours is None or colons is None or hours > 23 or colons[1] > 59:
         return None
     return colons[0], clock.at(hours, colons[1], hours > 12)
 
