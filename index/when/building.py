@@ -199,6 +199,13 @@ def by(named: Named, moment: Moment) -> Reading | None:
     return Reading(exact=Window(_now(moment), ends)) if ends > moment.now else None
 
 
+def verse(match: Match) -> bool:
+    """Whether it is *John 3:16*: a name before, and a colon after one digit."""
+    before = match.before()
+    colon = len(match.tokens) > 1 and match.tokens[1].gap == ":" and len(match.tokens[0].form) == 1
+    return colon and before is not None and before.capital and match.start > 1
+
+
 def dashed(match: Match) -> bool:
     """Whether a dash stands between two tokens that fit."""
     return any(token.gap.strip() in ("-", "‐", "‑", "–", "—") for token in match.tokens[1:])

@@ -16,7 +16,9 @@ from index.when.terminals import add as add_terminals
 
 def _bare_month(match: Match, month: int) -> Reading | None:
     """*since March*; not *after May resigned* in lower case, which is the verb."""
-    token = match.tokens[0]
+    token, following = match.tokens[0], match.after()
+    if following is not None and following.form == "s":
+        return None
     return None if token.form in ("may", "march", "mar") and token.raw.islower() else Reading(days=building.month(month, None))
 
 

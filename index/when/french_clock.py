@@ -154,7 +154,7 @@ def add_clock(grammar: Grammar) -> None:
         rule("clock", f"<{_kind}> de l apres midi", to=lambda match, at: clock.halved(at, "pm"))
         rule("clock", f"<{_kind}> de la nuit", f"<{_kind}> de nuit", to=lambda match, at: replace(at, certain=True))
     rule("at", "a <clock> [precises|precise|pile]", to=lambda match, at: at)
-    rule("at", "<exact>", "<exact> precises", to=lambda match, at: at)
+    rule("at", "<exact> [precises|pile]", to=lambda match, at: None if building.verse(match) else at)
     rule("at", "a <pointed>", to=lambda match, at: at)
     for _lead in ("vers", "autour de", "aux alentours de|d", "aux environs de|d"):
         rule("at", f"{_lead} <clock>", to=lambda match, at: clock.around(at))

@@ -61,6 +61,16 @@ FEW: Mapping[str, int] = {
 }  # fmt: skip
 """What *a few* is taken for: no more than so many."""
 
+COUNTED = frozenset(
+    """morts blesses blessees personnes hommes femmes enfants soldats manifestants policiers militaires civils gens habitants
+    refugies migrants victimes grevistes euros dollars francs livres roubles metres m km kilometres exemplaires
+    tonnes drones missiles chars obus fois pages logements maisons foyers emplois postes voix places
+    people dead wounded deaths men women children soldiers troops protesters demonstrators officers civilians residents
+    refugees migrants victims homes houses jobs votes seats pounds roubles metres meters miles kilometers tons tonnes copies
+    times pages tanks shells percent per million billion millions milliards cases""".split()
+)
+"""What follows a number that counts, and is no year and no time of day."""
+
 _FRENCH = """zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize
     dix-sept dix-huit dix-neuf vingt""".split()
 _ENGLISH = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
