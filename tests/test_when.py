@@ -245,6 +245,8 @@ def test_a_zone_may_be_an_offset() -> None:
         ("fr", "Quel jour Zelensky est-il arrivé ?"),
         ("fr", "À quelle date a-t-il démissionné ?"),
         ("fr", "Il y a combien de temps qu'il est parti ?"),
+        ("fr", "Quelle est la date de la fête nationale ?"),
+        ("fr", "C'était quand, la chute du mur ?"),
         ("fr", "Depuis combien de temps dure la guerre ?"),
         ("en", "When did the incursion start?"),
         ("en", "when was he born"),
@@ -341,6 +343,8 @@ def test_a_day_begins_where_the_one_before_ends(moment: datetime, name: str) -> 
 @pytest.mark.parametrize(
     "piece",
     [
+        "la journée de ",
+        "the week of ",
         "entre lundi et mardi ",
         "between Monday and ",
         "le 23 mai ",

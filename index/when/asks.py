@@ -18,14 +18,16 @@ _ALWAYS = {
     "fr": re.compile(
         r"\b(?:a|vers|avant|apres|depuis|des|jusqu a|pour) quelles? (?:heures?|dates?|annees?|epoques?)\b"
         r"|\b(?:en|de|depuis) quelles? annees?\b|\bquelles? (?:heures?|dates?|annees?)\b(?! de (?:travail|cours|vol))"
-        r"|\bquels? (?:jours?|mois|siecles?)\b|\bquel moment\b"
+        r"|\bquels? (?:jours?|mois|siecles?|moments?)\b"
+        r"|\bquelles? (?:est|etait|fut|sont|etaient|furent) (?:la|les|l) (?:dates?|annees?)\b"
+        r"|\bquel (?:est|etait|fut) le (?:jour|mois|moment)\b|\b(?:c est|c etait|ce fut) quand\b"
         r"|\b(?:il y a|depuis|dans) combien de (?:temps|jours|semaines|mois|ans|annees|heures|minutes)\b"
         r"|\b(?:sait on|savez vous|sais tu|dire|demander|savoir|sait|ignore) quand\b"
     ),
     "en": re.compile(
         r"\b(?:what|which) (?:times?|years?|days?|dates?|months?|weekday|decade|century|hour)\b|\b(?:at|by) what point\b"
         r"|\bhow (?:long ago|recently|early|late|soon)\b"
-        r"|\bwhat (?:s|is|was) the (?:date|time|year|day)\b"
+        r"|\bwhat (?:s|is|was|were|are) the (?:dates?|times?|years?|days?)\b"
         r"|\b(?:know|say|said|tell me|reveal|announce|announced) when\b"
     ),
 }

@@ -174,6 +174,43 @@ def months(first: int, count: int, year: int | None) -> Named:
     return days.month_of(year, first, count) if year is not None else Yearly(lambda some: days.month_of(some, first, count))
 
 
+def week_of_month(month: Named, which: int | None) -> Named | None:
+    """Its first seven days, the second, third or fourth; its last seven without a number."""
+    if isinstance(month, Yearly):
+        return Yearly(lambda year: _seven(month.of(year), which))
+    return _seven(month, which) if isinstance(month, Days) else None
+
+
+def _seven(month: Days, which: int | None) -> Days:
+    first = local.later(month.until, -7) if which is None else local.later(month.first, 7 * (which - 1))
+    return Days(first, local.later(first, 7))
+
+
+def weekend_of(day: date) -> Days:
+    """The weekend that the day is in, else the one after it."""
+    saturday = local.later(day, (5 - day.weekday()) if day.weekday() < 6 else -1)
+    return Days(saturday, local.later(saturday, 2))
+
+
+def by(named: Named, moment: Moment) -> Reading | None:
+    """From now to the end of the next such day; None where that is past."""
+    days_ = days.following(named, moment.today)
+    ends = local.begins(days_.until, 0, moment.zone)
+    return Reading(exact=Window(_now(moment), ends)) if ends > moment.now else None
+
+
+def verse(match: Match) -> bool:
+    """Whether it is *John 3:16*: a name before, and a colon after one digit."""
+    before = match.before()
+    colon = len(match.tokens) > 1 and match.tokens[1].gap == ":" and len(match.tokens[0].form) == 1
+    return colon and before is not None and before.capital and match.start > 1
+
+
+def dashed(match: Match) -> bool:
+    """Whether a dash stands between two tokens that fit."""
+    return any(token.gap.strip() in ("-", "‐", "‑", "–", "—") for token in match.tokens[1:])
+
+
 def in_week(weekday: int, week: Days) -> Days:
     """That weekday of that week."""
     return days.one_day(local.later(week.first, weekday))

@@ -51,6 +51,8 @@ def moved(clock: Clock, minutes: int) -> Clock:
 def halved(clock: Clock, half: str) -> Clock:
     """The clock before noon (`am`) or after it (`pm`); raises `Unreal` for 13 am."""
     hours = clock.start // 60
+    if hours == 0 and half == "am":
+        return clock
     if hours > 12 or hours == 0:
         if half == "pm" and clock.certain and hours > 12:
             return clock
@@ -80,6 +82,12 @@ def around(clock: Clock) -> Clock:
     """Half an hour either side of a round hour, a quarter of an hour of any other time."""
     margin = 30 if clock.start % 60 == 0 else 15
     return replace(clock, start=clock.start - margin, end=clock.start + margin, point=False)
+
+
+def close(clock: Clock, before: bool) -> Clock:
+    """The half-hour before, or the one that begins then."""
+    start = clock.start - 30 if before else clock.start
+    return replace(clock, start=start, end=start + 30, point=False)
 
 
 def between(first: Clock, second: Clock) -> Clock:

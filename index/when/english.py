@@ -5,7 +5,7 @@ from datetime import timedelta
 from index.records import Window
 from index.when import building, clock, days, local
 from index.when.building import Duration, point, relative, sided, so_far
-from index.when.days import Days
+from index.when.days import Days, Named
 from index.when.english_clock import add_clock
 from index.when.english_days import add_days
 from index.when.grammar import Grammar, Match
@@ -16,8 +16,15 @@ from index.when.terminals import add as add_terminals
 
 def _bare_month(match: Match, month: int) -> Reading | None:
     """*since March*; not *after May resigned* in lower case, which is the verb."""
-    token = match.tokens[0]
+    token, following = match.tokens[0], match.after()
+    if following is not None and following.form == "s":
+        return None
     return None if token.form in ("may", "march", "mar") and token.raw.islower() else Reading(days=building.month(month, None))
+
+
+def _dashed(match: Match, first: Named, second: Named) -> Reading | None:
+    """*Monday-Wednesday*."""
+    return _between(match, Reading(days=first), Reading(days=second)) if building.dashed(match) else None
 
 
 def _bare_season(match: Match, season: int) -> Reading | None:
@@ -144,6 +151,7 @@ def _add_points(grammar: Grammar) -> None:
             rule("phrase", f"{_lead} <bound>", to=lambda match, found, side=_side: _sided(match, side, found))
             if _side is Side.SINCE:
                 rule("phrase", f"{_lead} <bound> onwards|onward|on", to=lambda match, found: sided(Side.SINCE, found))
+    rule("phrase", "<day> <day>", to=_dashed)
     for _both in (
         "between <bound> and <bound>",
         "from <bound> to|until|till|through <bound>",
@@ -175,7 +183,7 @@ def _add_points(grammar: Grammar) -> None:
     )
     rule(
         "phrase",
-        "in <year> <year>",
+        "in|from|between <year> <year>",
         "in <year> and|or <year>",
         to=lambda match, first, second: _between(match, Reading(days=days.year_of(first)), Reading(days=days.year_of(second))),
     )

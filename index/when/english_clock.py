@@ -55,21 +55,6 @@ def _military(match: Match) -> bool:
     return len(match.tokens[0].form) == 4 and (following is None or following.form != "of")
 
 
-def _uncounted(match: Match) -> bool:
-    following = match.after()
-    return following is None or following.form not in (
-        "per",
-        "percent",
-        "million",
-        "billion",
-        "metres",
-        "km",
-        "euros",
-        "dollars",
-        "pounds",
-    )
-
-
 def _shared(first: Clock, second: Clock) -> Clock:
     """*between 2 and 4 pm*: the first is in the half of the second where it is then before it; *between 11 and 2 pm*."""
     if second.start == 0 or second.midnight:
@@ -150,14 +135,22 @@ def add_clock(grammar: Grammar) -> None:
     rule("clock12", "[a] quarter to <n>", to=lambda match, hours: _earlier(hours, 15))
     rule("spoken", "<n>", to=lambda match, hours: _hours(hours, 0) if 0 < hours <= 12 else None)
     rule("spoken", "<pointed>", to=lambda match, at: at)
-    rule("at", "at <clock>", "<exact>", "[at] exactly <clock>", to=lambda match, at: at)
-    rule("at", "at <pointed>", to=lambda match, at: at if _uncounted(match) else None)
+    rule("at", "at <clock>", "[at] exactly <clock>", to=lambda match, at: at)
+    rule("at", "<exact>", to=lambda match, at: None if building.verse(match) else at)
+    rule("at", "at <pointed>", to=lambda match, at: at)
     rule(
         "at",
         "[at] around|about|approximately|circa|near|nearly <clock>",
-        "[at] shortly|just before|after <clock>",
         to=lambda match, at: clock.around(at),
     )
+    rule("at", "[at] shortly|just before <clock>", to=lambda match, at: clock.close(at, before=True))
+    rule("at", "[at] shortly|just after <clock>", to=lambda match, at: clock.close(at, before=False))
+    rule("part", "at dawn", to=lambda match: clock.part("dawn"))
+    rule("alone", "at dawn on <day>", to=lambda match, day: Reading(days=day, clock=clock.part("dawn")))
+    rule(
+        "alone", "[in] the early|small hours of <day>", to=lambda match, day: Reading(days=day, clock=clock.part("small hours"))
+    )
+    rule("alone", "[in] the early|small hours of this morning", to=lambda match: _today(match, clock.part("small hours")))
     rule(
         "span",
         "between <clock> and <clock>",

@@ -68,7 +68,7 @@ _MODAL = frozenset({"may", "march"})
 
 def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
     following = match.after()
-    if day > 31 or (following is not None and following.form not in _AFTER_NUMBER):
+    if not 1 <= day <= 31 or (following is not None and following.form not in _AFTER_NUMBER):
         return None
     return days.Monthly(day, weekday)
 
@@ -93,6 +93,18 @@ def _month_away(match: Match, which: str | None, away: int, month: int) -> Named
     if away == 0:
         return building.month(month, match.moment.today.year, which)
     return _away(building.month(month, None, which), away, match.moment.today)
+
+
+def _weekend_of(match: Match, day: Named) -> Days:
+    return building.weekend_of(days.latest(day, match.moment.today).first)
+
+
+def _week_of_month(match: Match, which: int, month: int, year: int | None) -> Named | None:
+    return building.week_of_month(building.month(month, year), which)
+
+
+def _last_week_of_month(match: Match, month: int, year: int | None) -> Named | None:
+    return building.week_of_month(building.month(month, year), None)
 
 
 def _year_away(match: Match) -> Days | None:
@@ -163,6 +175,9 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "[on|in] [<weekday>] ,<numeric>", to=_numeric)
 
     rule("week", "last|previous week", "the previous week", to=_last_week)
+    rule("day", "[in|during] [the] weekend of <day>", to=_weekend_of)
+    rule("day", "[in|during] [the] <ordinal> week of|in <month> ,[<year>]", to=_week_of_month)
+    rule("day", "[in|during] [the] last week of <month> ,[<year>]", to=_last_week_of_month)
     rule("week", "this week", to=lambda match: relative("week", 0, match.moment.today))
     rule("week", "next week", "the coming week", to=lambda match: relative("week", 1, match.moment.today))
     rule("week", "the week before last", to=lambda match: relative("week", -2, match.moment.today))
@@ -192,7 +207,7 @@ def add_days(grammar: Grammar) -> None:
          to=lambda match, which, away: _part(which, "month", relative("month", away, match.moment.today)))  # fmt: skip
     rule("day", "in|during|throughout [<third>] <month> ,[[of] <year>]", to=_month)
     rule("day", "in|during the month of <month> ,[[of] <year>]", to=lambda match, month, year: building.month(month, year))
-    rule("day", "[in|by|at] [the] <third> [of] <month> ,[[of] <year>]", to=_month)
+    rule("day", "[in|at] [the] <third> [of] <month> ,[[of] <year>]", to=_month)
     rule("day", "<month> [of] <year>", to=lambda match, month, year: building.month(month, year))
     rule("day", "[in] [<third>] <away> <month>", to=_month_away)
 

@@ -17,6 +17,11 @@ def _ago_at(match: Match, duration: Duration, at: Clock) -> Reading | None:
     return point(found.days, None, at) if found.days is not None else None
 
 
+def _dashed(match: Match, first: Named, second: Named) -> Reading | None:
+    """*lundi-mercredi*."""
+    return _between(match, Reading(days=first), Reading(days=second)) if building.dashed(match) else None
+
+
 def _whole(match: Match, unit: str) -> Days | None:
     """*la fin du mois*; not *la fin du mois de ramadan*."""
     following = match.after()
@@ -128,7 +133,8 @@ def _add_points(grammar: Grammar) -> None:
     ):
         for _lead in _leads:
             rule("phrase", f"{_lead} <bound>", to=lambda match, found, side=_side: sided(side, found))
-    rule("phrase", "passe <clock>", to=lambda match, at: Reading(clock=at, side=Side.AFTER))
+    rule("phrase", "d ici [a] <day>", to=lambda match, day: building.by(day, match.moment))
+    rule("phrase", "<day> <day>", to=_dashed)
     rule(
         "phrase",
         "il y a plus de|d <duration>",
@@ -171,7 +177,7 @@ def _add_points(grammar: Grammar) -> None:
         "entre <year> et <year>",
         to=lambda match, first, second: _between(match, Reading(days=days.year_of(first)), Reading(days=days.year_of(second))),
     )
-    for _lead in ("[dans|durant|pendant|sur|pour|depuis]", "[au cours|lors]"):
+    for _lead in ("[dans|durant|pendant|sur|pour|depuis]", "[au cours / lors]"):
         _past = "derniers|dernieres|derniere|passes|passees|ecoules|ecoulees"
         _next = "prochains|prochaines|prochaine"
         rule(

@@ -80,6 +80,11 @@ def _earlier(at: Clock, minutes: int) -> Clock | None:
     return clock.at(hours - 1, 60 - minutes, at.certain) if 0 < minutes < 60 else None
 
 
+def _dashed(match: Match, first: Clock, second: Clock) -> Clock | None:
+    """*14 h-16 h*."""
+    return clock.between(first, second) if building.dashed(match) else None
+
+
 def _before(at: Clock) -> Clock:
     end = at.start or clock.NOON * 2
     return Clock(0, end, (end,))
@@ -100,6 +105,17 @@ def add_clock(grammar: Grammar) -> None:
                 rule("named", f"{_which} de|d [l] {_name}", to=lambda match, name=_name_of: clock.part(name))
     rule("named", "petit matin", to=lambda match: clock.part("early morning"))
     rule("part", "<named>", "au|en|dans|durant|pendant [la|l|le] <named>", to=lambda match, part: part)
+    rule("part", "a l aube", to=lambda match: clock.part("dawn"))
+    rule("alone", "a l aube de|du|d <day>", to=lambda match, day: Reading(days=day, clock=clock.part("dawn")))
+    rule(
+        "alone",
+        "[aux / dans les] premieres heures de|du|d <day>",
+        to=lambda match, day: Reading(days=day, clock=clock.part("small hours")),
+    )
+    rule("alone", "au cours de la|l <named>", to=_alone)
+    rule("span", "<clock> <clock>", to=_dashed)
+    rule("at", "peu|juste avant <clock>", to=lambda match, at: clock.close(at, before=True))
+    rule("at", "peu|juste apres <clock>", to=lambda match, at: clock.close(at, before=False))
     rule("part", "midi", to=lambda match: clock.part("noon"))
     rule("alone", "dans|durant|pendant la|l <named>", "en <named>", to=lambda match, part: _alone(match, part))
     rule("alone", "[tot|tard] ce|cet|cette <named>", "en|a la <named>", to=lambda match, part: _this(match, part))
@@ -138,7 +154,7 @@ def add_clock(grammar: Grammar) -> None:
         rule("clock", f"<{_kind}> de l apres midi", to=lambda match, at: clock.halved(at, "pm"))
         rule("clock", f"<{_kind}> de la nuit", f"<{_kind}> de nuit", to=lambda match, at: replace(at, certain=True))
     rule("at", "a <clock> [precises|precise|pile]", to=lambda match, at: at)
-    rule("at", "<exact>", "<exact> precises", to=lambda match, at: at)
+    rule("at", "<exact> [precises|pile]", to=lambda match, at: None if building.verse(match) else at)
     rule("at", "a <pointed>", to=lambda match, at: at)
     for _lead in ("vers", "autour de", "aux alentours de|d", "aux environs de|d"):
         rule("at", f"{_lead} <clock>", to=lambda match, at: clock.around(at))

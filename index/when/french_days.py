@@ -34,7 +34,7 @@ def _weekday(match: Match, weekday: int) -> Named | None:
 def _numbered_weekday(match: Match, weekday: int, day: int) -> Named | None:
     """*mardi 23*, where nothing follows that could be counted."""
     following = match.after()
-    if day > 31 or (following is not None and following.form not in _AFTER_NUMBER):
+    if not 1 <= day <= 31 or (following is not None and following.form not in _AFTER_NUMBER):
         return None
     return days.Monthly(day, weekday)
 
@@ -133,6 +133,10 @@ def add_days(grammar: Grammar) -> None:
 
     rule("week", "[la] semaine <away>", to=lambda match, away: relative("week", away, match.moment.today))
     rule("week", "cette semaine", to=lambda match: relative("week", 0, match.moment.today))
+    rule("day", "[le|du] weekend du <day>", "[le|du] week end du <day>", to=_weekend_of)
+    rule("day", "[dans|durant|pendant] la <ordinal> semaine de|d <month> [<year>]", to=_week_of_month)
+    rule("day", "[dans|durant|pendant] la derniere semaine de|d <month> [<year>]", to=_last_week_of_month)
+    rule("day", "printemps|automne|hiver [de] <year>", to=_bare_season)
     rule("week", "[la] semaine du <day>", to=lambda match, day: days.week_of(days.latest(day, match.moment.today).first))
     rule("day", f"[{_DURING}] <week>", "au cours de <week>", to=lambda match, week: week)
     rule("day", "en|au <third> de [la] semaine", "a la <third> de [la] semaine", to=_week_third)
@@ -165,13 +169,29 @@ def add_days(grammar: Grammar) -> None:
     rule("day", "au|ce|le <season> [[de] <year>] [<away>]", "en|cet|l <season> [[de] <year>] [<away>]", to=_season)
     rule("day", "a|de|pendant|durant l <season> [[de] <year>] [<away>]", to=_season)
     rule("day", "a|durant|pendant l <season> <year> <year>", "l <season> <year> <year>", to=_over_new_year)
-    for lead in ("au|le|du", "[au cours|lors] du", "pendant|durant le"):
+    for lead in ("au|le|du", "[au cours / lors] du", "pendant|durant le"):
         rule("day", f"{lead} <ordinal> trimestre [[de] <year>] [[de] <thisyear>]", to=_quarter(3))
         rule("day", f"{lead} <ordinal> semestre [[de] <year>] [[de] <thisyear>]", to=_quarter(6))
         rule("day", f"{lead} <dom> trimestre [[de] <year>] [[de] <thisyear>]", to=_quarter(3))
         rule("day", f"{lead} <dom> semestre [[de] <year>] [[de] <thisyear>]", to=_quarter(6))
     rule("day", "[au] t <n> <year>", to=_quarter(3))
     rule("day", "[au] s <n> <year>", to=_quarter(6))
+
+
+def _weekend_of(match: Match, day: Named) -> Days:
+    return building.weekend_of(days.latest(day, match.moment.today).first)
+
+
+def _week_of_month(match: Match, which: int, month: int, year: int | None) -> Named | None:
+    return building.week_of_month(building.month(month, year), which)
+
+
+def _last_week_of_month(match: Match, month: int, year: int | None) -> Named | None:
+    return building.week_of_month(building.month(month, year), None)
+
+
+def _bare_season(match: Match, year: int) -> Named:
+    return building.months(SEASONS["fr"][match.tokens[0].form], 3, year)
 
 
 def _of_year(match: Match, year: int) -> Days:

@@ -20,6 +20,8 @@ PARTS: Mapping[str, Minutes] = {
     # Into the next day; an English night begins with the evening, a French one does not.
     "nuit": _hours(22, 30),
     "night": _hours(18, 30),
+    "small hours": _hours(0, 6),
+    "dawn": _hours(4, 8),
     "early morning": _hours(5, 8),
     "mid morning": _hours(8, 10),
     "late morning": _hours(10, 12),

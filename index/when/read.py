@@ -99,13 +99,13 @@ def _settled(reading: Reading, moment: Moment, period: Days | None) -> Reading:
 
 
 def _may_begin(found: Sequence[Token], place: int) -> bool:
-    """Whether a token is not the rest of another: of *x14:30*, *1.30*, *F-16*."""
+    """Whether a token is not the rest of another: of *x14:30*, *1.30*, *F-16*, *foss.in 2005*."""
     token = found[place]
     if place == 0:
         return not token.gap.endswith(("#", "@", "$", "€", "£"))
-    if token.gap == "" or token.gap.endswith(("#", "@", "_", "$", "€", "£")):
+    if token.gap in ("", ".") or token.gap.endswith(("#", "@", "_", "$", "€", "£")):
         return False
-    return not (token.form.isdecimal() and found[place - 1].end + 1 == token.start and token.gap in ".:/,-")
+    return not (token.form.isdecimal() and token.gap in (":", "/", ",", "-"))
 
 
 def _may_end(question: str, found: Sequence[Token], until: int) -> bool:

@@ -10,7 +10,7 @@ from index.when.days import Named
 from index.when.grammar import DIGITS, Grammar
 from index.when.phrases import Unreal, Why
 from index.when.tokens import Token
-from index.when.vocabulary import LONGEST_NUMBER, MONTHS, NUMBERS, ORDINALS, UNITS, WEEKDAYS
+from index.when.vocabulary import COUNTED, LONGEST_NUMBER, MONTHS, NUMBERS, ORDINALS, UNITS, WEEKDAYS
 
 Found = tuple[int, Any] | None
 _SPACE = re.compile(r"[ \u00a0\u202f\u2009]?")
@@ -85,9 +85,13 @@ def _ordinal_day(tokens: Sequence[Token], place: int) -> Found:
     return found if found is not None and found[0] > place + 1 else None
 
 
+def _counts(tokens: Sequence[Token], place: int) -> bool:
+    return place < len(tokens) and tokens[place].joined and tokens[place].form in COUNTED
+
+
 def _year(tokens: Sequence[Token], place: int) -> Found:
     end = place + 1
-    if len(tokens[place].form) != 4 or _gap(tokens, end) == "":
+    if len(tokens[place].form) != 4 or _gap(tokens, end) == "" or _counts(tokens, end):
         return None
     return end, tokens[place].number
 
@@ -199,7 +203,7 @@ def _exact(tokens: Sequence[Token], place: int) -> Found:
 def _pointed(tokens: Sequence[Token], place: int) -> Found:
     """`14.30`: a time of day where a word before it says so."""
     hours, colons = _digits(tokens, place), _colons(tokens, place, ".")
-    if hours is None or colons is None or hours > 24 or colons[1] > 59:
+    if hours is None or colons is None or hours > 23 or colons[1] > 59 or _counts(tokens, colons[0]):
         return None
     return colons[0], clock.at(hours, colons[1], hours > 12)
 

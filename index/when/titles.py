@@ -18,7 +18,7 @@ annees de plomb; journal de 20 heures; journal de 20h; journal de 13 heures; jou
 jt de 13 heures; jt de 13h; journal televise de 20 heures; journal televise de 13 heures; 20 heures de tf1; 20h de tf1;
 20 heures de france 2; 20h de france 2; 24 heures du mans; 24h du mans; 24 heures de daytona; 24 heures de spa;
 24 heures chrono; 24h chrono; 24h pujadas; 12 heures de sebring; train de 8h47; cleo de 5 a 7; 2001 l odyssee de l espace;
-avril lavigne; octobre rouge; octobre rose; septembre noir; mars attacks; champ de mars; planete mars; bruno mars;
+avril lavigne; octobre rouge; octobre rose; septembre noir; mars attacks; mission mars; champ de mars; planete mars; bruno mars;
 mars express; juin 40; juin 36; bloody sunday; easter sunday; easter monday; palm sunday; good friday; black friday;
 black monday; black tuesday; black thursday; black wednesday; cyber monday; super tuesday; super sunday; giving tuesday;
 fat tuesday; shrove tuesday; ash wednesday; maundy thursday; holy thursday; spy wednesday; ruby tuesday; blue monday;

@@ -37,7 +37,8 @@ UNITS: Mapping[str, Mapping[str, str]] = {
         "decennies": "decade", "trimestre": "quarter", "trimestres": "quarter",
     },
     "en": {
-        "minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute", "hour": "hour", "hours": "hour",
+        "minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute",
+        "h": "hour", "hr": "hour", "hour": "hour", "hours": "hour",
         "hrs": "hour", "day": "day", "days": "day", "week": "week", "weeks": "week", "fortnight": "fortnight",
         "fortnights": "fortnight", "month": "month", "months": "month", "year": "year", "years": "year", "decade": "decade",
         "decades": "decade", "quarter": "quarter", "quarters": "quarter",
@@ -59,6 +60,16 @@ FEW: Mapping[str, int] = {
     "minute": 10, "hour": 6, "day": 7, "week": 4, "fortnight": 4, "month": 6, "quarter": 4, "year": 5, "decade": 3,
 }  # fmt: skip
 """What *a few* is taken for: no more than so many."""
+
+COUNTED = frozenset(
+    """morts blesses blessees personnes hommes femmes enfants soldats manifestants policiers militaires civils gens habitants
+    refugies migrants victimes grevistes euros dollars francs livres roubles metres m km kilometres exemplaires
+    tonnes drones missiles chars obus fois pages logements maisons foyers emplois postes voix places
+    people dead wounded deaths men women children soldiers troops protesters demonstrators officers civilians residents
+    refugees migrants victims homes houses jobs votes seats pounds roubles metres meters miles kilometers tons tonnes copies
+    times pages tanks shells percent per million billion millions milliards cases""".split()
+)
+"""What follows a number that counts, and is no year and no time of day."""
 
 _FRENCH = """zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize
     dix-sept dix-huit dix-neuf vingt""".split()
