@@ -20,6 +20,7 @@ from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 
 if TYPE_CHECKING:
+    from embed.bench import Comparison
     from index.documents import Facts
     from index.ingest import Report
 
@@ -96,7 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_json(command)
 
     command = _command(commands, "bench", "measure speed beside a named rival, in the same run", run_bench)
-    command.add_argument("what", choices=["embed", "ingest", "search", "walk"], help="what to measure")
+    command.add_argument("what", choices=["embed", "ingest", "search", "walk", "precision"], help="what to measure")
+    command.add_argument("--sets", nargs="+", type=Path, metavar="SET_DIR", help="judged sets that precision is measured on")
+    command.add_argument("--questions", type=int, default=150, metavar="N", help="at most so many a direction (default: 150)")
     _add_model(command)
     _add_json(command)
 
@@ -379,7 +382,9 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     from index import bench
 
     encoder = load(settings.model, settings.device, settings.cache)
-    if given.what in ("search", "walk"):
+    if given.what == "precision":
+        found = _losing(given, settings, encoder)
+    elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
         rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
@@ -391,6 +396,20 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     else:
         console.comparison(found)
     return 0
+
+
+def _losing(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> "Comparison":
+    from embed import load
+    from index import bench, judgements
+
+    if not given.sets:
+        raise FilrougeError("precision is measured on judged questions: name folders that hold some with --sets")
+    if given.questions < 1:
+        raise FilrougeError(f"--questions is {given.questions}: ask at least one of each direction")
+    sets = [judgements.load(folder) for folder in given.sets]
+    exact = load(settings.model, "cpu", settings.cache, "float32")
+    with console.progress("asking") as bar:
+        return bench.losing(encoder, exact, sets, given.questions, settings.cache / "evaluate", bar.count)
 
 
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embed import precision
+from embed import pieces, precision
 from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import WeightsDamaged
+from embed.pieces import Tokens
 
 _GROUP = 256
 """Texts tokenized at a time."""
@@ -38,17 +39,15 @@ class CompiledEncoder:
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         import openvino
-        import tokenizers
 
         self.folder = folder
         try:
             self._card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"))
             self._words = np.load(folder / "words.npy", mmap_mode="r")
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._tokenizer = pieces.opened(folder)
         except Exception as error:
             # The tokenizers library raises nothing more particular.
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
-        self._special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         cores = threads or precision.cores()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -116,8 +115,7 @@ class CompiledEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the model's own tokenizer."""
-        encoded = self._tokenizer.encode_batch_fast([clean(text) for text in texts], add_special_tokens=False)
-        return [len(one.ids) for one in encoded]
+        return self._tokenizer.count([clean(text) for text in texts])
 
     def _encode(self, prefix: str, texts: Sequence[str]) -> Vectors:
         vectors = np.empty((len(texts), self._card.dimension), dtype=np.float32)
@@ -126,7 +124,7 @@ class CompiledEncoder:
             with self._inferred(ids, mask) as (found, _):
                 vectors[places] = found
 
-        self._run(texts, lambda some: [ids for ids, _ in self._tokens(prefix, some)], compute)
+        self._run(texts, lambda some: [one.ids for one in self._tokens(prefix, some)], compute)
         return vectors
 
     def _read(self, prefix: str, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
@@ -134,9 +132,9 @@ class CompiledEncoder:
         offsets: list[Sequence[Span]] = []
 
         def tokens(some: Sequence[str]) -> list[list[int]]:
-            found = self._tokens(prefix, some, places=True)
-            offsets.extend(where for _, where in found)
-            return [ids for ids, _ in found]
+            found = self._tokens(prefix, some)
+            offsets.extend(one.places for one in found)
+            return [one.ids for one in found]
 
         def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
             with self._inferred(ids, mask) as (vectors, states):
@@ -178,20 +176,15 @@ class CompiledEncoder:
         finally:
             self._requests.put(request)
 
-    def _tokens(self, prefix: str, texts: Sequence[str], places: bool = False) -> list[tuple[list[int], list[Span]]]:
-        """The tokens of each text, and with `places` where they stand in it."""
+    def _tokens(self, prefix: str, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text, up to the limit."""
         limit = self._card.token_limit
-        cut = [prefix + clean(text[: limit * _CLEARLY_TOO_LONG]) for text in texts]
         found = []
-        # Handing a single text to the tokenizer's threads takes longer than doing it here.
-        several = self._tokenizer.encode_batch if places else self._tokenizer.encode_batch_fast
-        encoded = [self._tokenizer.encode(cut[0])] if len(cut) == 1 else several(cut)
-        for one in encoded:
-            ids, offsets = one.ids, one.offsets if places else []
-            if len(ids) > limit:
+        for one in self._tokenizer.encode([prefix + clean(text[: limit * _CLEARLY_TOO_LONG]) for text in texts]):
+            if len(one.ids) > limit:
                 # The end-of-text token stays: every text that the model was trained on had one.
-                ids, offsets = [*ids[: limit - 1], ids[-1]], [*offsets[: limit - 1], *offsets[-1:]]
-            found.append((ids, offsets))
+                one = Tokens([*one.ids[: limit - 1], one.ids[-1]], [*one.places[: limit - 1], one.places[-1]])
+            found.append(one)
         return found
 
 

@@ -1,7 +1,7 @@
 """A sentence-transformers model, written once for the CPU at hand: OpenVINO, in the precision that the processor is fast in.
 
 The export runs in a process of its own (`python -m embed.export`), because torch is needed there and nowhere later. Its
-result is a folder with the model (`model.xml`, `model.bin`, `words.npy`), its tokenizer (`tokenizer.json`), its card
+result is a folder with the model (`model.xml`, `model.bin`, `words.npy`), its tokenizer (`embed.pieces`), its card
 (`card.json`) and a vector to know it by (`probe.npy`), checked against torch on texts that it was not calibrated with, and
 refused when its vectors differ.
 """
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embed import pieces
 from embed import precision as processor
 from embed.encoder import ModelCard, Vectors
 from embed.errors import CannotExport
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("filrouge.embed")
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised when an export of the same model comes out different, so that old ones are not taken for new ones."""
 LEAST_COSINE = {"int8": 0.99, "bfloat16": 0.999, "float32": 0.9999}
 """Between a vector of ours and torch's float32 one, over sample texts; below, the export is refused."""
@@ -147,7 +148,7 @@ def export(encoder: "SentenceEncoder", precision: str, target: Path) -> None:
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
-    (target / "tokenizer.json").write_text(backend.to_str(), encoding="utf-8")
+    pieces.write(backend, target)
     (target / "card.json").write_text(card.to_json(), encoding="utf-8")
     _check(encoder, precision, target)
 

@@ -239,7 +239,7 @@ def _found(searcher: Searcher, asked: Asked, k: int, filters: Filters, snapshot:
 def odds(sentence: Sentence) -> float:
     """The log-odds that a sentence is the one that answers, up to a constant of the question."""
     return (
-        SENTENCE.passage * _logit(sentence.score)
+        SENTENCE.passage * logit(sentence.score)
         + SENTENCE.words * sentence.words
         + SENTENCE.cover * sentence.cover
         + SENTENCE.names[sentence.kind] * sentence.names
@@ -262,12 +262,13 @@ def confidence(ranked: Sequence[Sentence], hits: Sequence[Hit]) -> float:
 
 def trusted(best: Sentence, scores: Sequence[float]) -> tuple[float, float, float, float]:
     """What the weights of `Trust` are multiplied with."""
-    passage = _logit(best.score)
-    lead = _logit(scores[0]) - _logit(scores[min(len(scores), READ) - 1])
+    passage = logit(best.score)
+    lead = logit(scores[0]) - logit(scores[min(len(scores), READ) - 1])
     return passage, lead, best.words, best.cover
 
 
-def _logit(score: float) -> float:
+def logit(score: float) -> float:
+    """The log-odds of a probability; bounded, since scores are rounded."""
     bounded = min(max(score, 1e-6), 1 - 1e-6)
     return math.log(bounded / (1 - bounded))
 

@@ -1,10 +1,12 @@
 """Speed of the whole walks, beside a named rival in the same run; `embed.bench` has the embedding alone."""
 
 import itertools
+import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,14 @@ import numpy as np
 from embed import Encoder, ModelCard
 from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
-from index import lock
+from index import evaluate, lock, measures
 from index.engine import ExactVectors
 from index.evidence import REACH, understand
 from index.ingest import ingest
+from index.judgements import EvaluationSet, Question
 from index.language import LANGUAGES
-from index.reader import Reader
-from index.records import Entry, Ids
+from index.reader import Filters, Reader
+from index.records import Entry, Ids, Ranking
 from index.search import CANDIDATES, Searcher
 from index.space import content_spans, matches, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
@@ -187,3 +190,89 @@ def searching(encoder: Encoder) -> Comparison:
         rows,
         [f"{_VECTORS} vectors of {dimension} dimensions; recall@10 {agree / (len(questions) * 20):.3f}"],
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """nDCG@10 of each question of one direction: as `filrouge search` ranks, and by the vectors of the whole alone."""
+
+    ranked: list[float]
+    dense: list[float]
+
+
+def losing(
+    encoder: Encoder,
+    exact: Encoder,
+    sets: Sequence[EvaluationSet],
+    questions: int,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """What `encoder` loses of nDCG@10 by its arithmetic, beside `exact`, the same model in float32, on the same questions.
+
+    Each set is indexed whole with either, below `cache`. `questions` bounds those of a direction, drawn by lot. Every
+    direction counts alike in the mean, whose error is that of the differences, question by question.
+    """
+    asked = [
+        (chosen, direction, _drawn(chosen.judged(direction), questions))
+        for chosen in sets
+        for direction in chosen.directions()
+        # Its questions are those of fr-mix and en-mix, asked already.
+        if direction != "mix" or chosen.directions() == ["mix"]
+    ]
+    total, done = sum(len(some) for _, _, some in asked) * 2, 0
+    found: list[list[_Measured]] = [[], []]
+    for chosen in sets:
+        own = [(direction, some) for which, direction, some in asked if which is chosen]
+        for which, one in enumerate((encoder, exact)):
+            with Searcher(evaluate.prepare(chosen, cache, one), one) as searcher:
+                for direction, some in own:
+                    found[which].append(_measured(searcher, direction, some))
+                    done += len(some)
+                    if progress:
+                        progress(done, total)
+    rows = []
+    for (chosen, direction, some), ours, theirs in zip(asked, *found, strict=True):
+        a, b = statistics.fmean(ours.ranked), statistics.fmean(theirs.ranked)
+        # Nothing found by either is nothing lost.
+        rows.append(Row(f"nDCG@10, {chosen.name} {direction}, {len(some)} questions", a, b, a / b if b else 1.0))
+    notes = [
+        f"{name}: {_loss([getattr(one, part) for one in found[0]], [getattr(one, part) for one in found[1]])}"
+        for name, part in (("as ranked", "ranked"), ("by vectors alone", "dense"))
+    ]
+    return Comparison("precision", exact.card.precision, rows, notes)
+
+
+def _drawn(questions: list[Question], most: int) -> list[Question]:
+    return questions if len(questions) <= most else random.Random(1).sample(questions, most)
+
+
+def _measured(searcher: Searcher, direction: str, questions: Sequence[Question]) -> _Measured:
+    searched = direction.rpartition("-")[2]
+    filters = Filters(lang=None if searched == "mix" else searched)
+    found = _Measured([], [])
+    for question in questions:
+        ranked = searcher.rank(question.text, CANDIDATES, filters, searcher.reader.snapshot())
+        for ranking, values in ((ranked.fused, found.ranked), (ranked.votes["dense"], found.dense)):
+            values.append(measures.ndcg(_items(searcher.reader.store, ranking), question.grades))
+    return found
+
+
+def _items(store: Store, ranking: Ranking) -> list[str]:
+    """The corpus items of a ranking's passages, each at its best place."""
+    keys = store.entry_keys(ranking.ids.tolist())
+    return list(dict.fromkeys(keys[i] for i in ranking.ids.tolist()))
+
+
+def _loss(ours: Sequence[Sequence[float]], exact: Sequence[Sequence[float]]) -> str:
+    """The mean over directions of either, and what is lost with its standard error.
+
+    >>> _loss([[1.0, 0.5]], [[1.0, 0.5]])
+    'mean nDCG@10 0.7500 beside 0.7500; lost 0.0000 ± 0.0000'
+    """
+    a, b = (statistics.fmean(map(statistics.fmean, side)) for side in (ours, exact))
+    variance = (
+        sum(float(np.var(np.subtract(theirs, mine))) / len(mine) for mine, theirs in zip(ours, exact, strict=True))
+        / len(ours) ** 2
+    )
+    return f"mean nDCG@10 {a:.4f} beside {b:.4f}; lost {b - a:.4f} ± {variance**0.5:.4f}"

@@ -1,14 +1,19 @@
 """Benchmarks run and give figures; how large the figures are is no matter for a test."""
 
+import json
 import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import embed.bench
-from embed import Encoder, load
+from embed import Encoder, ModelCard, load
 from embed.bench import Rival, alternate, clients, embedding
+from embed.encoder import Vectors
 from embed.hashing import HashingEncoder
-from index import bench
+from index import bench, judgements
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +62,53 @@ def test_search_is_measured_beside_numpy_and_finds_the_same(encoder: HashingEnco
     assert [row.name for row in found.rows] == ["nearest 10, ms", "nearest 10 of a tenth, ms"]
     assert_finite(found.rows)
     assert found.notes == ["400 vectors of 256 dimensions; recall@10 1.000"]
+
+
+class Blurred(HashingEncoder):
+    """An encoder whose vectors lose much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._card = ModelCard("hashing", "blurred", 256, 128)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        vectors = super().encode_passages(texts)
+        vectors[:, 8:] = 0
+        vectors[:, 0] += 0.01
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+
+@pytest.fixture
+def judged(write: Callable[..., Path]) -> judgements.EvaluationSet:
+    """A set of twelve entries in two languages, each with a question that has its words."""
+    words = "drone pont grève volcan train vote juge stade usine neige port loup".split()
+    lang = ["fr", "en"]
+    corpus = [{"_id": f"d{n}", "text": f"Il y a un {word} ici.", "lang": lang[n % 2]} for n, word in enumerate(words)]
+    queries = [{"_id": f"q{n}", "text": word, "lang": lang[n % 2]} for n, word in enumerate(words)]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        folder = write(f"set/{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows)).parent
+    write("set/qrels.tsv", "".join(f"q{n}\td{n}\t1\n" for n in range(len(words))))
+    return judgements.load(folder)
+
+
+def test_what_arithmetic_loses_is_measured_on_the_same_questions(
+    judged: judgements.EvaluationSet, encoder: HashingEncoder, tmp_path: Path
+) -> None:
+    heard: list[tuple[int, int]] = []
+    found = bench.losing(encoder, encoder, [judged], 4, tmp_path / "cache", lambda done, total: heard.append((done, total)))
+    assert (found.what, found.rival) == ("precision", "float32")
+    directions = ["fr-fr", "en-en", "fr-mix", "en-mix"]
+    assert [row.name for row in found.rows] == [f"nDCG@10, set {direction}, 4 questions" for direction in directions]
+    assert [row.ratio for row in found.rows] == [1.0] * 4
+    assert [note.split("; ")[1] for note in found.notes] == ["lost 0.0000 ± 0.0000"] * 2
+    assert heard[-1] == (32, 32)
+    # And one that does lose.
+    found = bench.losing(Blurred(), encoder, [judged], 99, tmp_path / "cache")
+    assert [row.name for row in found.rows] == [f"nDCG@10, set {direction}, 6 questions" for direction in directions]
+    lost = np.mean([row.rivals - row.ours for row in found.rows])
+    assert found.notes[0].split("lost ")[1].startswith(f"{lost:.4f} ± ")
+    assert not found.notes[1].split("lost ")[1].startswith(("0.0000", "-"))
 
 
 def test_ours_and_the_rival_s_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:

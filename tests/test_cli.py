@@ -484,6 +484,18 @@ def test_bench_names_its_rival(capsys: pytest.CaptureFixture[str]) -> None:
         assert min(row["ours"], row["rivals"], row["ratio"]) > 0
 
 
+def test_bench_precision_asks_for_judged_sets_and_measures_on_them(capsys: pytest.CaptureFixture[str], judged: Path) -> None:
+    found = json.loads(told(capsys, 0, "bench", "precision", "--sets", judged, "--questions", "1", "--json")[0])
+    assert [row["name"] for row in found["rows"]][:2] == [
+        "nDCG@10, judged fr-fr, 1 questions",
+        "nDCG@10, judged en-en, 1 questions",
+    ]
+    _, err = told(capsys, 1, "bench", "precision")
+    assert sentence(err) == "precision is measured on judged questions: name folders that hold some with --sets"
+    _, err = told(capsys, 1, "bench", "precision", "--sets", judged, "--questions", "0")
+    assert sentence(err) == "--questions is 0: ask at least one of each direction"
+
+
 def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = told(capsys, 0, "bench", "embed")
     assert [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")] == [

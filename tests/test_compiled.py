@@ -175,7 +175,9 @@ def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("name", ["model.bin", "model.xml", "words.npy", "tokenizer.json", "card.json", "probe.npy"])
+@pytest.mark.parametrize(
+    "name", ["model.bin", "model.xml", "words.npy", "tokenizer.json", "pieces.npy", "pieces.bin", "card.json", "probe.npy"]
+)
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
 def test_a_damaged_export_is_told_apart(copy: Callable[[], Path], name: str, damage: str) -> None:
     spoilt = copy()
