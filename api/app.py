@@ -12,6 +12,10 @@ from api import page, problems
 from api.limits import BodyLimit
 from api.page import reference
 from api.schemas import (
+    AnswerOut,
+    AskBody,
+    Asking,
+    AskQuery,
     EntryOut,
     HealthOut,
     ReadyOut,
@@ -20,15 +24,18 @@ from api.schemas import (
     SearchQuery,
     SourcesOut,
     VersionsOut,
+    answer_out,
     entry_out,
     make_filters,
     make_moment,
+    make_now,
     search_out,
     source_out,
     versions_out,
 )
 from embed import EmbedError
 from index import dates
+from index.answer import ask
 from index.errors import FilrougeError
 from index.search import Searcher
 
@@ -43,8 +50,9 @@ Every error is `application/problem+json` (RFC 9457) with a `detail` that says w
 OpenSearcher = Callable[[], Searcher]
 
 
-def create_app(open_searcher: OpenSearcher) -> FastAPI:
+def create_app(open_searcher: OpenSearcher, threshold: float | None = None) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
+    `threshold` is the confidence from which on a question counts as answered, where a caller does not say.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -70,7 +78,7 @@ def create_app(open_searcher: OpenSearcher) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     problems.install(app)
-    _add_routes(app)
+    _add_routes(app, threshold)
     return app
 
 
@@ -87,7 +95,15 @@ EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
 
 
-def _add_routes(app: FastAPI) -> None:
+def _answer(searcher: Searcher, question: str, asked: Asking, threshold: float | None) -> AnswerOut:
+    zone = dates.zone(searcher.reader.store.zone())
+    as_of = asked.moment(zone)
+    now = make_now(searcher, zone, asked.now, as_of)
+    least = threshold if asked.threshold is None else asked.threshold
+    return answer_out(ask(searcher, question, asked.k, asked.filters(zone), as_of, now, least))
+
+
+def _add_routes(app: FastAPI, threshold: float | None) -> None:
     responses = problems.responses
 
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
@@ -101,6 +117,16 @@ def _add_routes(app: FastAPI) -> None:
         """The same, with the question in a JSON body."""
         zone = dates.zone(searcher.reader.store.zone())
         return search_out(searcher.search(asked.query, asked.k, asked.filters(zone), asked.moment(zone)))
+
+    @app.get("/ask", tags=["ask"], summary="Ask", responses=responses(422, 500, 503))
+    def get_ask(asked: Annotated[AskQuery, Query()], searcher: Open) -> AnswerOut:
+        """One to three exact quotes that answer a question, with the probability that they do; or why there are none."""
+        return _answer(searcher, asked.q, asked, threshold)
+
+    @app.post("/ask", tags=["ask"], summary="Ask, in JSON", responses=responses(400, 413, 415, 422, 500, 503))
+    def post_ask(asked: AskBody, searcher: Open) -> AnswerOut:
+        """The same, with the question in a JSON body."""
+        return _answer(searcher, asked.question, asked, threshold)
 
     @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
     def entry(entry_id: EntryId, searcher: Open, as_of: AsOf = None) -> EntryOut:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, datetime, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from embed.bench import Comparison
     from index.documents import Facts
     from index.ingest import Report
+    from index.reader import Filters
 
 INTERRUPTED = 130
 
@@ -42,16 +43,29 @@ def build_parser() -> argparse.ArgumentParser:
     _add_facts(command)
     _add_json(command)
 
+    command = _command(commands, "ask", "answer a question with exact quotes, or say that the corpus does not", run_ask)
+    command.add_argument("question", metavar="QUESTION", help="a question, in French or English")
+    _add_index(command)
+    _add_model(command)
+    _add_filters(command)
+    command.add_argument(
+        "--now",
+        metavar="T",
+        help="what 'yesterday' is seen from: an ISO 8601 date or time, or `newest` for that of the newest entry (default: now)",
+    )
+    command.add_argument(
+        "--threshold",
+        type=_share,
+        metavar="C",
+        help="confidence from which on it counts as answered (default: setting threshold)",
+    )
+    _add_json(command)
+
     command = _command(commands, "search", "rank the passages that answer a question", run_search)
     command.add_argument("query", metavar="QUERY", help="a question, in French or English")
     _add_index(command)
     _add_model(command)
-    command.add_argument("-k", type=int, default=10, metavar="N", help="how many passages (default: 10)")
-    command.add_argument("--lang", choices=["fr", "en"], help="only passages in this language")
-    command.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
-    command.add_argument("--until", metavar="T", help="only entries published before it")
-    command.add_argument("--source", metavar="NAME", help="only entries of this source")
-    command.add_argument("--as-of", metavar="T", help="search what was known at this ISO 8601 date or time")
+    _add_filters(command)
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
@@ -92,6 +106,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="OUT.trec",
         help="write the ranking as a TREC run; of `mix` where no direction is given",
     )
+    command.add_argument(
+        "--answers",
+        type=Path,
+        metavar="OUT.jsonl",
+        help="answer the questions too, write a JSON line for each, and measure the answers",
+    )
     command.add_argument("--peers", type=Path, metavar="PEERS.json", help="what other systems reach, to be shown beside")
     _add_model(command)
     _add_json(command)
@@ -120,6 +140,15 @@ def _add_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
 
 
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="how many passages (default: 10)")
+    parser.add_argument("--lang", choices=["fr", "en"], help="only passages in this language")
+    parser.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
+    parser.add_argument("--until", metavar="T", help="only entries published before it")
+    parser.add_argument("--source", metavar="NAME", help="only entries of this source")
+    parser.add_argument("--as-of", metavar="T", help="search what was known at this ISO 8601 date or time")
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help="default's name, sentence-transformers folder, or hub id")
 
@@ -136,6 +165,16 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, complete and stable, for programs")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return share
 
 
 def _date(text: str) -> date:
@@ -238,21 +277,49 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
     return 1 if report.failures else 0
 
 
-def run_search(given: argparse.Namespace, settings: Settings) -> int:
-    """`filrouge search`."""
-    from api.schemas import make_filters, make_moment, search_out
+def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple[tzinfo, "Filters", datetime | None]:
+    """The zone of the index, and the filters and the moment that were asked for. What can be said without a model is said
+    here, before one is loaded.
+    """
+    from api.schemas import make_filters, make_moment
     from index import dates
-    from index.search import Searcher, check
+    from index.search import check
     from index.store import Store
 
-    # What can be said without a model is said before one is loaded.
     with Store.open(settings.index) as store:
         zone = dates.zone(store.zone())
         as_of = make_moment(zone, given.as_of)
         if as_of:
             store.generation_at(as_of)
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
-    check(given.query, given.k, filters)
+    check(question, given.k, filters)
+    return zone, filters, as_of
+
+
+def run_ask(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge ask`."""
+    from api.schemas import answer_out, make_now
+    from index.answer import ask
+    from index.search import Searcher
+
+    zone, filters, as_of = _narrowed(given, given.question, settings)
+    least = settings.threshold if given.threshold is None else given.threshold
+    with Searcher(settings.index, _encoder(settings)) as searcher:
+        now = make_now(searcher, zone, given.now, as_of)
+        answer = ask(searcher, given.question, given.k, filters, as_of, now, least)
+    if given.json:
+        print(answer_out(answer).model_dump_json())
+    else:
+        console.answer(answer)
+    return 0
+
+
+def run_search(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge search`."""
+    from api.schemas import search_out
+    from index.search import Searcher
+
+    _, filters, as_of = _narrowed(given, given.query, settings)
     with Searcher(settings.index, _encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of)
     if given.json:
@@ -314,21 +381,23 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings.index, encoder)
+        return server.serve(listener, settings.index, encoder, settings.threshold)
 
 
 def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge evaluate`."""
     from embed import load
-    from index import evaluate, judgements
+    from index import evaluate, evaluate_answers, judgements
+    from index.answer import THRESHOLD
     from index.search import Searcher
 
     chosen = judgements.load(given.set)
     directions = [given.direction] if given.direction else chosen.directions()
     rivals = judgements.rivals(given.peers, chosen.name) if given.peers else {}
     encoder = load(settings.model, settings.device, settings.cache)
-    measured = {}
-    with _written(given.run) as file:
+    measured, answers = {}, None
+    threshold = THRESHOLD if settings.threshold is None else settings.threshold
+    with _written(given.run) as file, _written(given.answers) as answers_file:
         with console.progress("indexing") as bar:
             folder = evaluate.prepare(chosen, settings.cache / "evaluate", encoder, bar.report)
         with Searcher(folder, encoder) as searcher:
@@ -338,15 +407,24 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
                 measured[direction] = evaluate.as_row(evaluate.measure(scored))
                 if file and (direction == "mix" or len(directions) == 1):
                     evaluate.write_trec(scored, file)
+            if answers_file:
+                with console.progress("answering") as bar:
+                    tried = evaluate_answers.run(chosen, given.direction or "mix", searcher, threshold, bar.count)
+                evaluate_answers.write(tried, answers_file)
+                answers = evaluate_answers.as_row(evaluate_answers.measure(tried, threshold))
     if given.json:
         best = {row: {"system": name, "ndcg10": value} for row, (name, value) in rivals.items() if row in measured}
         print(
             json.dumps(
-                {"set": chosen.name, "model": encoder.card.name, "directions": measured} | ({"rivals": best} if best else {})
+                {"set": chosen.name, "model": encoder.card.name, "directions": measured}
+                | ({"rivals": best} if best else {})
+                | ({"answers": answers} if answers else {})
             )
         )
     else:
         console.measures(chosen.name, measured, rivals)
+        if answers:
+            console.answers(answers)
     return 0
 
 

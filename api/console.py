@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from index.records import Entry, published_text
+from index.records import Entry, Window, published_text
 
 if TYPE_CHECKING:
     from embed.bench import Comparison
+    from index.answer import Answer
     from index.follow import Look
     from index.ingest import Report
     from index.records import Version
@@ -121,6 +122,31 @@ def failures(found: "Report") -> None:
             print(f"filrouge:   {count} × {reason}".translate(_CONTROLS), file=sys.stderr)
 
 
+def answer(found: "Answer") -> None:
+    """Quotes with their sources, or why there are none and the nearest passages."""
+    from api import wording
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = max(_NARROWEST, min(console.width, 120))
+    narrowing, window = found.narrowing, found.results.filters.window
+    if narrowing.phrases and narrowing.relaxed is None and window != Window():
+        bounds = " – ".join(bound.isoformat() if bound else "…" for bound in (window.since, window.until))
+        console.print(f"[{bounds})", style="dim")
+    for note in (wording.relaxed(found), wording.reason(found)):
+        if note:
+            console.print(note)
+    for quote in found.quotes:
+        _print_text(console, "", f"« {quote.text} »" if quote.entry.lang == "fr" else f"“{quote.text}”", width)
+        line = f"    {_when(quote.entry)}  {quote.entry.title or quote.entry.source}  {quote.entry.url or ''}".rstrip()
+        edited = f" (superseded {quote.superseded.isoformat()})" if quote.superseded else ""
+        console.print(f"{line}{edited}".translate(_CONTROLS), style="dim")
+        console.print()
+    console.print(f"confidence {found.confidence:.2f}, threshold {found.threshold:.2f}", style="dim")
+    if not found.answered:
+        console.print()
+        results(found.results)
+
+
 def results(found: "Results", explain: bool = False) -> None:
     """Ranked passages; with `explain`, what each ranking scored them."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -181,6 +207,33 @@ def measures(
             beside = [f"{system} {reached:.4f}", f"{row['ndcg10'] - reached:+.4f}"]
         table.add_row(direction, *values, str(row["n"]), *beside)
     Console().print(table)
+
+
+def answers(row: Mapping[str, Any]) -> None:
+    """How good answers are, as two tables."""
+    shown = {
+        "first quote": "first",
+        "one of three": "three",
+        "best-cosine sentence": "rival",
+        "AUROC": "auroc",
+        "refusal precision": "precision",
+        "refusal recall": "recall",
+    }
+    there = {name: row[key] for name, key in shown.items() if row[key] is not None}
+    table = Table("answers", *there, "questions", "unanswerable")
+    table.add_row(
+        f"threshold {row['threshold']:g}",
+        *(f"{value:.4f}" for value in there.values()),
+        str(row["questions"]),
+        str(row["unanswerable"]),
+    )
+    Console().print(table)
+    if row["curve"]:
+        curve = Table("confidence of at least", "answered", "of these right")
+        for step in row["curve"]:
+            right = "" if step["precision"] is None else f"{step['precision']:.3f}"
+            curve.add_row(f"{step['threshold']:.2f}", f"{step['coverage']:.3f}", right)
+        Console().print(curve)
 
 
 def comparison(found: "Comparison") -> None:

@@ -42,15 +42,15 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def serve(listener: socket.socket, folder: Path, encoder: Encoder) -> int:
-    """Answer on `listener` until interrupted or terminated; return the exit status."""
+def serve(listener: socket.socket, folder: Path, encoder: Encoder, threshold: float | None = None) -> int:
+    """Answer on `listener` until interrupted or terminated; return the exit status. For `threshold` see `create_app`."""
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(folder, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
-    app = create_app(lambda: searcher)
+    app = create_app(lambda: searcher, threshold)
     config = uvicorn.Config(
         app,
         # h11 alone lets the length of a request line be set.

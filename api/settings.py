@@ -34,6 +34,13 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
 
+    threshold: Annotated[
+        float | None,
+        Field(
+            ge=0, le=1, description="Confidence from which on a question counts as answered; unset is what was measured best."
+        ),
+    ] = None
+
     @field_validator("tz")
     @classmethod
     def _known_zone(cls, value: str) -> str:

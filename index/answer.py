@@ -21,7 +21,7 @@ from index.sentences import sentences
 from index.twins import likeness, wording
 from index.when import TimePhrase, Why, read_when
 
-THRESHOLD = 0.5
+THRESHOLD = 0.3
 """The confidence from which on a question counts as answered: see ARCHITECTURE.md for what others would give."""
 READ = 10
 """Passages whose sentences are looked at."""
@@ -138,8 +138,8 @@ class Weights:
 class Trust:
     """What each kind of evidence adds to the log-odds that the best sentence answers at all."""
 
-    passage: float
     lead: float
+    """How far the best passage lies above the last one whose sentences are looked at."""
     words: float
     cover: float
     prior: float
@@ -147,12 +147,12 @@ class Trust:
 
 # Fitted and validated by tests/bench/fit_answers.py: see ARCHITECTURE.md.
 SENTENCE = Weights(
-    passage=1.9,
-    words=18.7,
-    cover=1.8,
-    names={Kind.TIME: 2.3, Kind.NUMBER: 2.4, Kind.PLACE: 1.0, Kind.PERSON: 1.0, Kind.OTHER: 0.0},
+    passage=2.14,
+    words=19.5,
+    cover=0.72,
+    names={Kind.TIME: 2.91, Kind.NUMBER: 2.48, Kind.PLACE: 1.97, Kind.PERSON: 1.71, Kind.OTHER: 0.0},
 )
-TRUST = Trust(passage=0.7, lead=0.6, words=4.0, cover=1.0, prior=-1.0)
+TRUST = Trust(lead=0.35, words=10.0, cover=0.95, prior=-5.18)
 
 
 def ask(
@@ -162,16 +162,18 @@ def ask(
     filters: Filters | None = None,
     as_of: datetime | None = None,
     now: datetime | None = None,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
 ) -> Answer:
     """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
 
     A time that the question speaks of, seen from `now` (aware; the present when None), narrows the caller's window and never
-    widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so.
+    widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so. It
+    counts as answered from a confidence of `threshold` on; None is the shipped one.
 
     Raises what `Searcher.search` raises.
     """
     filters = filters or Filters()
+    threshold = THRESHOLD if threshold is None else threshold
     check(question, k, filters)
     snapshot = searcher.snapshot(filters, as_of)
     asked = understand(question, searcher.encoder, snapshot)
@@ -231,9 +233,14 @@ def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher)
 def _found(searcher: Searcher, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None) -> _Found:
     wide = searcher.find(asked, max(k, READ), filters, snapshot, as_of)
     ranked = [(hit.passage, hit.score) for hit in wide.hits[:READ]]
-    read_out = sorted(read(asked, ranked, snapshot), key=lambda one: -odds(one))
+    read_out = sorted(read(asked, ranked, snapshot), key=lambda one: (_asks(one), -odds(one)))
     results = replace(wide, hits=wide.hits[:k], k=k)
     return _Found(confidence(read_out, wide.hits), chosen(read_out), results)
+
+
+def _asks(sentence: Sentence) -> bool:
+    """Whether a sentence is a question itself, which answers none."""
+    return sentence.text.rstrip(" \u00a0\u202f»”\"')").endswith("?")
 
 
 def odds(sentence: Sentence) -> float:
@@ -253,18 +260,14 @@ def confidence(ranked: Sequence[Sentence], hits: Sequence[Hit]) -> float:
     """
     if not ranked:
         return 0.0
-    best = ranked[0]
-    values = trusted(best, [hit.score for hit in hits])
-    weights = (TRUST.passage, TRUST.lead, TRUST.words, TRUST.cover)
-    sum_ = sum(weight * value for weight, value in zip(weights, values, strict=True)) + TRUST.prior
-    return round(1 / (1 + math.exp(-sum_)), 4)
+    values = trusted(ranked[0], [hit.score for hit in hits])
+    sum_ = sum(weight * value for weight, value in zip((TRUST.lead, TRUST.words, TRUST.cover), values, strict=True))
+    return round(1 / (1 + math.exp(-sum_ - TRUST.prior)), 4)
 
 
-def trusted(best: Sentence, scores: Sequence[float]) -> tuple[float, float, float, float]:
-    """What the weights of `Trust` are multiplied with."""
-    passage = logit(best.score)
-    lead = logit(scores[0]) - logit(scores[min(len(scores), READ) - 1])
-    return passage, lead, best.words, best.cover
+def trusted(best: Sentence, scores: Sequence[float]) -> tuple[float, float, float]:
+    """What the weights of `Trust` are multiplied with; `scores` are those of the passages, best first."""
+    return logit(scores[0]) - logit(scores[min(len(scores), READ) - 1]), best.words, best.cover
 
 
 def logit(score: float) -> float:
@@ -280,7 +283,7 @@ def chosen(ranked: Sequence[Sentence]) -> tuple[Quote, ...]:
     """
     found: list[Sentence] = []
     for one in ranked:
-        if len(found) == MOST_QUOTES or (found and odds(found[0]) - odds(one) > CLOSE):
+        if len(found) == MOST_QUOTES or (found and (odds(found[0]) - odds(one) > CLOSE or _asks(one))):
             break
         said = wording(one.text)
         if not any(_repeats(said, wording(other.text)) for other in found):

@@ -65,14 +65,19 @@ def run(
         raise InvalidRequest(
             f"{chosen.name} has no judged questions {direction}; it has {', '.join(chosen.directions())}", "direction"
         )
-    searched = direction.rpartition("-")[2]
-    filters = Filters(lang=None if searched == "mix" else searched)
+    filters = filters_of(direction)
     found = []
     for number, question in enumerate(questions, start=1):
         found.append(Scored(question, rank_items(searcher, question.text, filters)))
         if progress:
             progress(number, len(questions))
     return found
+
+
+def filters_of(direction: str) -> Filters:
+    """What a direction searches: the passages of one language, or all."""
+    searched = direction.rpartition("-")[2]
+    return Filters(lang=None if searched == "mix" else searched)
 
 
 def rank_items(searcher: Searcher, question: str, filters: Filters, depth: int = DEPTH) -> list[tuple[str, float]]:

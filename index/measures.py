@@ -73,9 +73,7 @@ def holds_answer(text: str, answers: Sequence[str]) -> bool:
     (True, False)
     """
     said = _plain(text)
-    return any(
-        re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", said) for answer in (_plain(one) for one in answers) if answer
-    )
+    return any(re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", said) for answer in (_plain(one) for one in answers) if answer)
 
 
 def _plain(text: str) -> str:

@@ -48,7 +48,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sought:
-    """The words of a question that a sentence may hold: for each the terms that say it, with weights up to 1, and its rarity."""
+    """The words of a question that sentences may hold: for each the terms that say it, with weights up to 1; and its rarity."""
 
     terms: Sequence[Mapping[str, float]]
     rarities: Vectors
