@@ -12,12 +12,14 @@ from enum import StrEnum
 
 from index import dates
 from index.evidence import Asked, understand
+from index.language import question_language
 from index.question import Kind, is_question, questions
 from index.quotes import Sentence, read
 from index.reader import Filters, Snapshot
-from index.records import Entry, Hit, Window
+from index.records import Entry, Window
 from index.search import Results, Searcher, check
 from index.sentences import sentences
+from index.terms import content_words
 from index.twins import likeness, wording
 from index.when import TimePhrase, Why, read_when
 
@@ -28,8 +30,6 @@ READ = 10
 MOST_QUOTES = 3
 CLOSE = 2.0
 """How far below the best one in log-odds a sentence may lie and still add something."""
-RIVALS = 1.0
-"""How near two counts must lie in log-odds for the later one to come first."""
 REPEATED = 0.6
 """From which likeness on a sentence says again what another one said."""
 RESEMBLES = 0.3
@@ -179,12 +179,13 @@ def ask(
     asked = understand(question, searcher.encoder, snapshot)
     now = now or datetime.now(UTC)
     narrowing, narrowed = _narrowed(asked, filters, now, searcher)
-    found = _found(searcher, asked, k, narrowed, snapshot, as_of)
+    walk = _Walk(searcher, asked, k, snapshot, as_of)
+    found = walk.through(filters) if narrowed == filters else walk.without(narrowing.phrases).through(narrowed)
     if narrowed != filters and found.confidence < threshold:
-        wide = _found(searcher, asked, k, filters, snapshot, as_of)
+        wide = walk.through(filters)
         if not found.results.hits or wide.confidence >= threshold:
             relaxed = Relaxed.UNANSWERED if found.results.hits else Relaxed.EMPTY
-            found, narrowing = wide, Narrowing(narrowing.phrases, narrowing.window, relaxed, None, narrowing.names)
+            found, narrowing = wide, replace(narrowing, relaxed=relaxed)
     reason: Reason | None = None
     if len(questions(question)) > 1:
         reason = Reason.SEVERAL_QUESTIONS
@@ -197,7 +198,8 @@ def ask(
     elif found.confidence < threshold or not found.quotes:
         reason = Reason.NOT_IN_CORPUS
     quotes = _with_earlier(found.quotes, snapshot) if reason is None else found.quotes
-    return Answer(found.confidence, quotes, found.results, narrowing, now, threshold, reason)
+    results = replace(found.results, question=question, lang=asked.lang)
+    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason)
 
 
 def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None:
@@ -230,12 +232,39 @@ def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher)
     return Narrowing(when.phrases, when.window, relaxed, when.impossible, when.names), narrowed
 
 
-def _found(searcher: Searcher, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None) -> _Found:
-    wide = searcher.find(asked, max(k, READ), filters, snapshot, as_of)
-    ranked = [(hit.passage, hit.score) for hit in wide.hits[:READ]]
-    read_out = sorted(read(asked, ranked, snapshot), key=lambda one: (_asks(one), -odds(one)))
-    results = replace(wide, hits=wide.hits[:k], k=k)
-    return _Found(confidence(read_out, wide.hits), chosen(read_out), results)
+@dataclass(frozen=True)
+class _Walk:
+    """A question on its way through one snapshot, once or with wider filters again."""
+
+    searcher: Searcher
+    asked: Asked
+    k: int
+    snapshot: Snapshot
+    as_of: datetime | None
+
+    def without(self, phrases: Sequence[TimePhrase]) -> "_Walk":
+        """The same question without words that a window has taken the place of: entries of Monday need not say so."""
+        question = self.asked.text
+        for phrase in sorted(phrases, key=lambda one: one.start, reverse=True):
+            question = f"{question[: phrase.start]} {question[phrase.end :]}"
+        if not content_words(question, question_language(question)):
+            return self
+        return replace(self, asked=understand(question, self.searcher.encoder, self.snapshot))
+
+    def through(self, filters: Filters) -> _Found:
+        """What passes the filters, read sentence by sentence."""
+        wide = self._find(max(self.k, READ), filters)
+        sentences = read(self.asked, [(hit.passage, hit.score) for hit in wide.hits[:READ]], self.snapshot)
+        ranked = sorted(sentences, key=lambda one: (_asks(one), -odds(one)))
+        others = wide
+        if len(wide.hits) < READ and filters != Filters():
+            # One of few that pass the filters stands out among those that do not, or nowhere.
+            others = self._find(READ, Filters())
+        sure = confidence(ranked, [hit.score for hit in others.hits])
+        return _Found(sure, chosen(ranked), replace(wide, hits=wide.hits[: self.k], k=self.k))
+
+    def _find(self, k: int, filters: Filters) -> Results:
+        return self.searcher.find(self.asked, k, filters, self.snapshot, self.as_of)
 
 
 def _asks(sentence: Sentence) -> bool:
@@ -253,21 +282,23 @@ def odds(sentence: Sentence) -> float:
     )
 
 
-def confidence(ranked: Sequence[Sentence], hits: Sequence[Hit]) -> float:
+def confidence(ranked: Sequence[Sentence], others: Sequence[float]) -> float:
     """The probability that the first of the sentences answers; 0 without any.
 
-    `hits` are the passages that were found, best first. What lies far above the others is likelier to be about the question.
+    `others` are the scores of the passages that it stands among, best first. What lies far above them is likelier to be about
+    the question.
     """
     if not ranked:
         return 0.0
-    values = trusted(ranked[0], [hit.score for hit in hits])
+    values = trusted(ranked, others)
     sum_ = sum(weight * value for weight, value in zip((TRUST.lead, TRUST.words, TRUST.cover), values, strict=True))
     return round(1 / (1 + math.exp(-sum_ - TRUST.prior)), 4)
 
 
-def trusted(best: Sentence, scores: Sequence[float]) -> tuple[float, float, float]:
-    """What the weights of `Trust` are multiplied with; `scores` are those of the passages, best first."""
-    return logit(scores[0]) - logit(scores[min(len(scores), READ) - 1]), best.words, best.cover
+def trusted(ranked: Sequence[Sentence], others: Sequence[float]) -> tuple[float, float, float]:
+    """What the weights of `Trust` are multiplied with, for sentences that are ranked."""
+    top = max(one.score for one in ranked)
+    return logit(top) - logit(others[min(len(others), READ) - 1]), ranked[0].words, ranked[0].cover
 
 
 def logit(score: float) -> float:
@@ -310,7 +341,6 @@ def _supersedes(later: Sentence, earlier: Sentence) -> bool:
         and other.published is not None
         and one.published > other.published
         and later.cover >= earlier.cover
-        and odds(earlier) - odds(later) <= RIVALS
     )
 
 

@@ -35,8 +35,9 @@ class Question:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What a folder holds. `langs` has the language of every corpus item by its id; `unanswerable` are questions that the corpus
-    does not answer.
+    """What a folder holds.
+
+    `langs` has the language of every corpus item by its id; `unanswerable` are questions that the corpus does not answer.
     """
 
     name: str

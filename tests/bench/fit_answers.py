@@ -13,26 +13,7 @@ Questions of `--outside` with `"kind": "miracl"` are asked about encyclopedias, 
 alone as its language and spans, as those sets are made of one.
 """
 
-import argparse
-import json
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import numpy as np
-import torch
-
-from embed import Encoder, bundled, load
-from index import evaluate, judgements
-from index.answer import READ, SENTENCE, THRESHOLD, TRUST, logit, trusted
-from index.evidence import gather, understand
-from index.fuse import fuse
-from index.measures import auroc, holds_answer
 from index.question import Kind
-from index.quotes import Sentence, read
-from index.reader import Filters
-from index.search import CANDIDATES, Searcher
 
 SENTENCE_NAMES = ("passage", "words", "cover", *(kind.value for kind in Kind if kind is not Kind.OTHER))
 TRUST_NAMES = ("passage", "lead", "words", "cover", "prior")
