@@ -8,7 +8,7 @@ from pathlib import Path
 from embed import Encoder, ModelCard
 from index.errors import InvalidRequest
 from index.evidence import Asked, gather, understand
-from index.fuse import Evidence, fuse
+from index.fuse import fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES
 from index.past import Past
@@ -120,14 +120,8 @@ class Searcher:
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
-        evidence, votes = self.evidence(question, depth, filters, snapshot)
+        evidence, votes = gather(understand(question, self.encoder, snapshot), depth, filters, snapshot)
         return Ranked(fuse(evidence), votes)
-
-    def evidence(
-        self, question: str, depth: int, filters: Filters, snapshot: Snapshot
-    ) -> tuple[Evidence, Mapping[str, Ranking]]:
-        """See `index.evidence.gather`."""
-        return gather(understand(question, self.encoder, snapshot), depth, filters, snapshot)
 
     def _hits(self, asked: Asked, ranked: Ranked, k: int) -> tuple[Hit, ...]:
         shown, wanted = self._folded(ranked.fused, k), wanted_terms(asked.text, asked.lang)

@@ -168,49 +168,6 @@ def test_a_passage_found_by_one_ranking_is_scored_by_all(searcher: Searcher) -> 
     assert {i: scores[i] for i, _ in shallow.fused} == pytest.approx(dict(shallow.fused), abs=2e-6)
 
 
-def test_a_passage_is_helped_by_its_neighbours_of_the_same_entry_alone(tmp_path: Path) -> None:
-    long = "Le Kremlin dément toute attaque. " + "Rien de neuf ce soir. " * 40 + "Une phrase de fin."
-    file = tmp_path / "fil.jsonl"
-    lines = [{"_id": "long", "text": long, "lang": "fr"}, {"_id": "short", "text": "Une phrase de fin.", "lang": "fr"}]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    encoder = HashingEncoder(token_limit=40)
-    ingest([file], tmp_path / "index", encoder)
-    with Searcher(tmp_path / "index", encoder) as searcher:
-        snapshot = searcher.reader.snapshot()
-        evidence, votes = searcher.evidence("Kremlin", 100, Filters(), snapshot)
-        points = dict(votes["lexical"])
-        (first,) = points
-        # The passages of an entry are numbered in its order.
-        assert first == evidence.ids[0]
-        found = evidence.near_terms.round(4).tolist()
-        assert found == pytest.approx([points[first]] * 3 + [0.0] * (len(found) - 3), abs=1e-4)
-        assert len(found) > 4
-
-
-def test_words_found_in_neighbouring_passages_add_up_and_each_counts_once(tmp_path: Path) -> None:
-    long = (
-        "Le Kremlin dément toute attaque. "
-        + "Le Kremlin se tait encore ce soir, dit-on partout en ville. " * 40
-        + "Shanghai attend le ministre."
-    )
-    file = tmp_path / "fil.jsonl"
-    file.write_text(json.dumps({"_id": "long", "text": long, "lang": "fr"}) + "\n")
-    encoder = HashingEncoder(token_limit=40)
-    ingest([file], tmp_path / "index", encoder)
-    with Searcher(tmp_path / "index", encoder) as searcher:
-        snapshot = searcher.reader.snapshot()
-        evidence, _ = searcher.evidence("Kremlin Shanghai", 100, Filters(), snapshot)
-        kremlin, shanghai = (
-            dict(searcher.evidence(word, 100, Filters(), snapshot)[1]["lexical"]) for word in ("Kremlin", "Shanghai")
-        )
-        ids = evidence.ids.tolist()
-        assert len(ids) > 4
-        for place, i in enumerate(ids):
-            near = [other for other in ids if abs(other - i) <= 2]
-            best = [max(points.get(other, 0.0) for other in near) for points in (kremlin, shanghai)]
-            assert evidence.near_terms[place] == pytest.approx(sum(best), abs=1e-4)
-
-
 def test_the_best_of_a_few_is_the_best_of_many(searcher: Searcher) -> None:
     ids = [[hit.passage.id for hit in searcher.search("Who trains pilots?", k=k).hits] for k in (1, 5, 100)]
     assert (ids[0], ids[1]) == (ids[2][:1], ids[2][:5])

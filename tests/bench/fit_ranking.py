@@ -2,7 +2,7 @@
 
     python tests/bench/fit_ranking.py SET_DIR... [--peers peers.json] [--questions 400]
 
-Every direction of every set counts alike. The evidence is what `Searcher.evidence` gives, so what is fitted is what runs. The
+Every direction of every set counts alike. The evidence is what `index.evidence` gives, so what is fitted is what runs. The
 loss is that of a softmax over the passages found for a question: each passage that answers against all that do not. "Left out"
 columns are measured with weights fitted on the other sets alone. Nothing is written: put the weights into index/fuse.py.
 
@@ -22,6 +22,8 @@ import torch
 
 from embed import bundled, load
 from index import evaluate, judgements, measures
+from index.evidence import gather as collect
+from index.evidence import understand
 from index.fuse import OTHER, SAME, features
 from index.reader import Filters
 from index.search import Searcher
@@ -56,7 +58,8 @@ def gather(folder: Path, encoder: object, questions: int) -> tuple[str, list[Ask
             random.Random(2).shuffle(judged)
             for question in judged[:questions]:
                 filters = Filters(lang=None if lang == "mix" else lang)
-                evidence, _ = searcher.evidence(question.text, DEPTH, filters, snapshot)
+                asked = understand(question.text, searcher.encoder, snapshot)
+                evidence, _ = collect(asked, DEPTH, filters, snapshot)
                 rows, other = features(evidence), evidence.other[:, np.newaxis]
                 keys = searcher.reader.store.entry_keys(evidence.ids.tolist())
                 wide = np.concatenate([np.where(other, 0, rows), np.where(other, rows, 0)], axis=1)

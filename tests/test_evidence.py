@@ -1,0 +1,91 @@
+"""What speaks for a passage: of every passage that any ranking finds, the same."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embed.hashing import HashingEncoder
+from index.evidence import REACH, gather, understand
+from index.ingest import ingest
+from index.reader import Filters
+from index.search import Searcher
+from index.space import word_spans
+
+
+def opened(folder: Path, lines: list[dict[str, str]], encoder: HashingEncoder) -> Searcher:
+    (folder / "fil.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ingest([folder / "fil.jsonl"], folder / "index", encoder)
+    return Searcher(folder / "index", encoder)
+
+
+def test_a_question_is_understood_in_its_language_with_its_words_in_the_other(tmp_path: Path, encoder: HashingEncoder) -> None:
+    with opened(tmp_path, [{"_id": "a", "text": "La guerre continue.", "lang": "fr"}], encoder) as searcher:
+        asked = understand("Who started the war?", encoder, searcher.reader.snapshot())
+    assert (asked.text, asked.lang) == ("Who started the war?", "en")
+    assert asked.vector.shape == (encoder.card.dimension,)
+    assert asked.words.shape == (len(word_spans("Who started the war?")), encoder.card.dimension)
+    # What no passage holds is looked for nowhere.
+    assert asked.terms == []
+    assert any(term == "fr:guerr" for term in asked.translated)
+
+
+def test_every_passage_that_any_ranking_finds_has_all_the_evidence(tmp_path: Path, encoder: HashingEncoder) -> None:
+    lines = [
+        {"_id": f"{n}", "text": f"{subject} {n} est là.", "lang": "fr"}
+        for n, subject in enumerate(["Un drone", "Le Kremlin", "La guerre", "Un pilote"] * 8)
+    ]
+    with opened(tmp_path, lines, encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        asked = understand("Kremlin 7", encoder, snapshot)
+        shallow, votes = gather(asked, 3, Filters(), snapshot)
+        deep, _ = gather(asked, 1000, Filters(), snapshot)
+    assert shallow.ids.tolist() == sorted({i for name in ("dense", "lexical", "translated") for i in votes[name].ids.tolist()})
+    assert set(votes["words"].ids.tolist()) == set(shallow.ids.tolist())
+    assert len(deep.ids) == 32
+    places = np.searchsorted(deep.ids, shallow.ids)
+    for name in ("cosine", "near_cosine", "near_words", "near_terms", "near_translations"):
+        assert getattr(shallow, name) == pytest.approx(getattr(deep, name)[places], abs=1e-6), name
+
+
+def test_a_passage_is_helped_by_its_neighbours_of_the_same_entry_alone(tmp_path: Path) -> None:
+    long = "Le Kremlin dément toute attaque. " + "Rien de neuf ce soir. " * 40 + "Une phrase de fin."
+    file = tmp_path / "fil.jsonl"
+    lines = [{"_id": "long", "text": long, "lang": "fr"}, {"_id": "short", "text": "Une phrase de fin.", "lang": "fr"}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    encoder = HashingEncoder(token_limit=40)
+    ingest([file], tmp_path / "index", encoder)
+    with Searcher(tmp_path / "index", encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        evidence, votes = gather(understand("Kremlin", encoder, snapshot), 100, Filters(), snapshot)
+        points = dict(votes["lexical"])
+        (first,) = points
+        # The passages of an entry are numbered in its order.
+        assert first == evidence.ids[0]
+        found = evidence.near_terms.round(4).tolist()
+        assert found == pytest.approx([points[first]] * 3 + [0.0] * (len(found) - 3), abs=1e-4)
+        assert len(found) > 4
+
+
+def test_words_found_in_neighbouring_passages_add_up_and_each_counts_once(tmp_path: Path) -> None:
+    long = (
+        "Le Kremlin dément toute attaque. "
+        + "Le Kremlin se tait encore ce soir, dit-on partout en ville. " * 40
+        + "Shanghai attend le ministre."
+    )
+    file = tmp_path / "fil.jsonl"
+    file.write_text(json.dumps({"_id": "long", "text": long, "lang": "fr"}) + "\n")
+    encoder = HashingEncoder(token_limit=40)
+    ingest([file], tmp_path / "index", encoder)
+    with Searcher(tmp_path / "index", encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        evidence, _ = gather(understand("Kremlin Shanghai", encoder, snapshot), 100, Filters(), snapshot)
+        alone = [gather(understand(word, encoder, snapshot), 100, Filters(), snapshot) for word in ("Kremlin", "Shanghai")]
+        kremlin, shanghai = (dict(votes["lexical"]) for _, votes in alone)
+        ids = evidence.ids.tolist()
+        assert len(ids) > 4
+        for place, i in enumerate(ids):
+            near = [other for other in ids if abs(other - i) <= REACH]
+            best = [max(points.get(other, 0.0) for other in near) for points in (kremlin, shanghai)]
+            assert evidence.near_terms[place] == pytest.approx(sum(best), abs=1e-4)

@@ -1,0 +1,116 @@
+"""What speaks for a sentence, by arithmetic that a reader can do again."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embed.hashing import HashingEncoder
+from index.evidence import Asked, understand
+from index.ingest import ingest
+from index.question import Kind
+from index.quotes import Sentence, Sought, read
+from index.reader import Snapshot
+from index.records import Passage
+from index.search import Searcher
+from index.space import matches, word_spans
+
+TEXT = "Le maire parle. Douze drones ont été abattus à Kiev ! « Rien », dit-on. Le Kremlin dément."
+LINES = [
+    {"_id": "fr", "title": "Kiev", "text": TEXT, "lang": "fr"},
+    {"_id": "en", "title": "", "text": "The mayor speaks. Twelve drones were shot down.", "lang": "en"},
+    *({"_id": f"{n}", "title": "", "text": f"Le Kremlin parle, {n}.", "lang": "fr"} for n in range(6)),
+]
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
+    home = tmp_path_factory.mktemp("quotes")
+    (home / "fil.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    encoder = HashingEncoder()
+    ingest([home / "fil.jsonl"], home / "index", encoder)
+    with Searcher(home / "index", encoder) as searcher:
+        yield searcher
+
+
+def asked(searcher: Searcher, question: str) -> tuple[Asked, Snapshot]:
+    snapshot = searcher.reader.snapshot()
+    return understand(question, searcher.encoder, snapshot), snapshot
+
+
+def passage(searcher: Searcher, key: str) -> Passage:
+    return next(hit.passage for hit in searcher.search("Kiev", k=50).hits if hit.passage.entry.key == key)
+
+
+def read_out(searcher: Searcher, question: str, key: str = "fr") -> list[Sentence]:
+    understood, snapshot = asked(searcher, question)
+    return read(understood, [(passage(searcher, key), 0.5)], snapshot)
+
+
+def test_every_sentence_of_a_passage_is_read_at_its_place(searcher: Searcher) -> None:
+    found = read_out(searcher, "Combien de drones ?")
+    assert [one.text for one in found] == [
+        "Le maire parle.",
+        "Douze drones ont été abattus à Kiev !",
+        "« Rien », dit-on.",
+        "Le Kremlin dément.",
+    ]
+    assert [TEXT[one.start : one.end] for one in found] == [one.text for one in found]
+    assert {(one.score, one.kind) for one in found} == {(0.5, Kind.NUMBER)}
+    assert [one.names for one in found] == [False, True, False, False]
+
+
+def test_several_passages_are_read_in_their_order_each_with_its_score(searcher: Searcher) -> None:
+    understood, snapshot = asked(searcher, "drones")
+    found = read(understood, [(passage(searcher, "en"), 0.7), (passage(searcher, "fr"), 0.2)], snapshot)
+    assert [one.score for one in found] == [0.7] * 2 + [0.2] * 4
+    assert read(understood, [], snapshot) == []
+
+
+def test_cover_is_the_share_of_the_words_that_the_sentence_holds_by_rarity(searcher: Searcher) -> None:
+    # Of eight passages seven have the Kremlin and two have drones, one of them in English.
+    rare, common = (np.log(1 + (8 - held + 0.5) / (held + 0.5)) for held in (2, 7))
+    covers = [one.cover for one in read_out(searcher, "Kremlin drones")]
+    assert covers == pytest.approx([0.0, rare / (rare + common), 0.0, common / (rare + common)], abs=1e-5)
+    # A word that no passage holds is the rarest of all.
+    none = np.log(1 + 8.5 / 0.5)
+    assert read_out(searcher, "drones zeppelins")[1].cover == pytest.approx(rare / (rare + none), abs=1e-5)
+    assert {one.cover for one in read_out(searcher, "le la les")} == {0.0}
+
+
+def test_a_translation_covers_a_word_in_part(searcher: Searcher) -> None:
+    alone, both = (read_out(searcher, question)[0].cover for question in ("mayor", "maire"))
+    assert 0 < alone <= both == 1.0
+    understood, snapshot = asked(searcher, "the mayor")
+    sought = Sought.of(understood, snapshot)
+    assert sought.cover({"en:mayor"}) == 1.0
+    assert sought.cover({"fr:mair"}) == pytest.approx(alone, abs=1e-5)
+    assert sought.cover(set()) == 0.0
+
+
+def test_words_are_matched_with_those_of_the_sentence_alone(searcher: Searcher) -> None:
+    question = "drones abattus"
+    found = read_out(searcher, question)
+    understood, snapshot = asked(searcher, question)
+    codes = snapshot.store.words([passage(searcher, "fr").id])[passage(searcher, "fr").id]
+    # Content words: Kiev (the title), maire, parle, douze, drones, abattus, Kiev, rien, dit, Kremlin, dément.
+    assert len(codes) == 11
+    for place, (first, last) in enumerate([(1, 3), (3, 7), (7, 9), (9, 11)]):
+        expected = matches(understood.words, [codes[first:last]])[0].mean()
+        assert found[place].words == pytest.approx(float(expected), abs=1e-5), place
+    assert max(found, key=lambda one: one.words) == found[1]
+    assert len(understood.words) == len(word_spans(question)) == 2
+
+
+def test_a_question_without_words_and_a_sentence_without_words_match_nothing(
+    searcher: Searcher, tmp_path: Path, encoder: HashingEncoder
+) -> None:
+    assert {one.words for one in read_out(searcher, "?!")} == {0.0}
+    (tmp_path / "odd.jsonl").write_text(json.dumps({"_id": "odd", "text": "Et le ? Il y a Kiev."}) + "\n")
+    ingest([tmp_path / "odd.jsonl"], tmp_path / "index", encoder)
+    with Searcher(tmp_path / "index", encoder) as odd:
+        understood, snapshot = asked(odd, "Kiev")
+        found = read(understood, [(odd.search("Kiev").hits[0].passage, 1.0)], snapshot)
+    assert [(one.text, one.words > 0) for one in found] == [("Et le ?", False), ("Il y a Kiev.", True)]
