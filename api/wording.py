@@ -7,11 +7,11 @@ from index.when import Why
 
 _REASONS: Mapping[str, Mapping[Reason, str]] = {
     "fr": {
-        Reason.NOT_IN_CORPUS: "Le corpus n’en dit rien, autant qu’on puisse en juger ; voici les passages les plus proches.",
-        Reason.NOTHING_TO_SEARCH: "Aucun passage ne passe ces filtres : élargissez-les.",
-        Reason.NOT_A_QUESTION: "Ce n’est pas une question : voici les passages qui en parlent.",
-        Reason.SEVERAL_QUESTIONS: "Ce sont plusieurs questions : posez-les une à une. Voici les passages qui en parlent.",
-        Reason.NO_SUCH_TIME: "La question nomme un moment qui n’existe pas : {why}. Voici les passages les plus proches.",
+        Reason.NOT_IN_CORPUS: "Le corpus n’en dit rien, autant qu’on puisse en juger\u202f; voici les passages les plus proches.",
+        Reason.NOTHING_TO_SEARCH: "Aucun passage ne passe ces filtres\u00a0: élargissez-les.",
+        Reason.NOT_A_QUESTION: "Ce n’est pas une question\u00a0: voici les passages qui en parlent.",
+        Reason.SEVERAL_QUESTIONS: "Ce sont plusieurs questions\u00a0: posez-les une à une. Voici les passages qui en parlent.",
+        Reason.NO_SUCH_TIME: "La question nomme un moment qui n’existe pas\u00a0: {why}. Voici les passages les plus proches.",
     },
     "en": {
         Reason.NOT_IN_CORPUS: "Not in the corpus, as far as can be told; here are the nearest passages.",
@@ -41,9 +41,9 @@ _WHY: Mapping[str, Mapping[Why, str]] = {
 }
 _RELAXED: Mapping[str, Mapping[Relaxed, str]] = {
     "fr": {
-        Relaxed.EMPTY: "Rien n’a été publié dans cette période : la recherche porte au-delà.",
-        Relaxed.UNANSWERED: "Ce qui a été publié dans cette période ne répond pas : la recherche porte au-delà.",
-        Relaxed.FUTURE: "Cette période est à venir : la recherche porte sur ce qui est déjà publié.",
+        Relaxed.EMPTY: "Rien n’a été publié dans cette période\u00a0: la recherche porte au-delà.",
+        Relaxed.UNANSWERED: "Ce qui a été publié dans cette période ne répond pas\u00a0: la recherche porte au-delà.",
+        Relaxed.FUTURE: "Cette période est à venir\u00a0: la recherche porte sur ce qui est déjà publié.",
         Relaxed.OUTSIDE: "Cette période est hors de celle des filtres, qui l’emporte.",
     },
     "en": {

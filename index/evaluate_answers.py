@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TextIO
 
 from index.answer import Answer, ask
@@ -18,19 +18,33 @@ _STEPS = tuple(round(step / 20, 2) for step in range(20))
 
 
 @dataclass(frozen=True)
+class Quoted:
+    """A quote, by the id of its corpus item."""
+
+    text: str
+    entry_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Tried:
-    """A question, whether the corpus answers it, and what it was answered with; `rival` is the sentence of the nearest passage
-    with the greatest cosine to the question.
+    """A question, whether the corpus answers it, and what it was answered with.
+
+    `quotes` are there whatever the confidence. `rival` is the sentence of the nearest passage with the greatest cosine to the
+    question; empty where no answer is known.
     """
 
     question: Question
     answerable: bool
-    answer: Answer
-    rival: str
+    answered: bool
+    confidence: float
+    quotes: tuple[Quoted, ...]
+    rival: str = ""
 
     def quoted(self, most: int) -> bool:
         """Whether one of the first `most` quotes holds an answer, whatever the confidence."""
-        return any(holds_answer(quote.text, self.question.answers) for quote in self.answer.best[:most])
+        return any(holds_answer(quote.text, self.question.answers) for quote in self.quotes[:most])
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,9 @@ def run(
     found = []
     for number, (question, answerable) in enumerate([*((one, True) for one in judged), *((one, False) for one in without)], 1):
         answer = ask(searcher, question.text, filters=filters, threshold=threshold)
-        found.append(Tried(question, answerable, answer, _rival(searcher, answer) if question.answers and answerable else ""))
+        quotes = tuple(Quoted(quote.text, quote.entry.key, quote.start, quote.end) for quote in answer.best)
+        rival = _rival(searcher, answer) if question.answers and answerable else ""
+        found.append(Tried(question, answerable, answer.answered, answer.confidence, quotes, rival))
         if progress:
             progress(number, len(judged) + len(without))
     return found
@@ -91,8 +107,8 @@ def _rival(searcher: Searcher, answer: Answer) -> str:
 def measure(tried: Sequence[Tried], threshold: float) -> AnswerMeasures:
     """The measures over what was tried, refusing below `threshold`."""
     known = [one for one in tried if one.answerable and one.question.answers]
-    right = [one.answer.confidence for one in tried if one.answerable]
-    wrong = [one.answer.confidence for one in tried if not one.answerable]
+    right = [one.confidence for one in tried if one.answerable]
+    wrong = [one.confidence for one in tried if not one.answerable]
     refused = sum(value < threshold for value in wrong)
     all_refused = refused + sum(value < threshold for value in right)
     return AnswerMeasures(
@@ -110,7 +126,7 @@ def measure(tried: Sequence[Tried], threshold: float) -> AnswerMeasures:
 
 
 def _point(tried: Sequence[Tried], threshold: float) -> tuple[float, float, float | None]:
-    answered = [one for one in tried if one.answer.confidence >= threshold]
+    answered = [one for one in tried if one.confidence >= threshold]
     told = [one for one in answered if one.question.answers or not one.answerable]
     return threshold, len(answered) / len(tried), _share(one.answerable and one.quoted(1) for one in told)
 
@@ -126,15 +142,11 @@ def write(tried: Iterable[Tried], file: TextIO) -> None:
     The quotes are there below the threshold too, so that others can be tried; `entry_id` is the id of the corpus item.
     """
     for one in tried:
-        answer = [
-            {"text": quote.text, "entry_id": quote.entry.key, "start": quote.start, "end": quote.end}
-            for quote in one.answer.best
-        ]
         line = {
             "query_id": one.question.id,
-            "answered": one.answer.answered,
-            "confidence": one.answer.confidence,
-            "answer": answer,
+            "answered": one.answered,
+            "confidence": one.confidence,
+            "answer": [asdict(quote) for quote in one.quotes],
         }
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

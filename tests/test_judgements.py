@@ -48,12 +48,32 @@ def test_a_set_is_read_whole(make: Callable[..., Path]) -> None:
         name="un_jeu",
         corpus=folder / "corpus.jsonl",
         questions=(
-            Question("q1", "Qui ?", "fr", {"c1": 2, "c2": 1}),
+            Question("q1", "Qui ?", "fr", {"c1": 2, "c2": 1}, ("x",)),
             Question("q2", "Who?", "en", {"c1": 0, "c2": 3}),
             Question("q3", "Rien ?", "fr", {}),
         ),
         langs={"c1": "fr", "c2": "en"},
     )
+
+
+def test_answers_that_are_not_texts_are_passed_over(make: Callable[..., Path]) -> None:
+    odd = [{"_id": "q1", "text": "Qui ?", "answers": ["a", 3, None, "b"]}, {"_id": "q2", "text": "Who?", "answers": "a"}]
+    assert [one.answers for one in load(make(queries=lines(*odd))).questions] == [("a", "b"), ()]
+
+
+def test_questions_that_the_corpus_does_not_answer_stand_in_a_file_of_their_own(
+    make: Callable[..., Path], write: Write
+) -> None:
+    folder = make()
+    assert load(folder).unanswerable == ()
+    write("un_jeu/queries_unanswerable.jsonl", lines({"_id": "u1", "text": "Où ?", "lang": "fr", "answers": ["là"]}))
+    chosen = load(folder)
+    assert chosen.unanswerable == (Question("u1", "Où ?", "fr", {}, ("là",)),)
+    # They are judged in no direction.
+    assert [one.id for one in chosen.judged("mix")] == ["q1", "q2"]
+    write("un_jeu/queries_unanswerable.jsonl", lines({"_id": "u1"}))
+    with pytest.raises(UnreadableDocument, match=r"queries_unanswerable\.jsonl, line 1: 'text' is missing"):
+        load(folder)
 
 
 def test_a_set_may_be_gzipped_and_begin_with_a_byte_order_mark_and_lack_the_header(make: Callable[..., Path]) -> None:

@@ -11,7 +11,7 @@ import pytrec_eval
 
 from index.evaluate import Scored, measure, write_trec
 from index.judgements import Question
-from index.measures import hit, ndcg, recall, reciprocal_rank
+from index.measures import auroc, hit, holds_answer, ndcg, recall, reciprocal_rank
 
 
 def test_ndcg_of_graded_judgements() -> None:
@@ -124,3 +124,35 @@ def test_scores_in_a_run_fall_strictly_even_in_single_precision() -> None:
     )
     scores = [np.float32(line.split()[4]) for line in file.getvalue().splitlines()]
     assert all(before > after for before, after in itertools.pairwise(scores))
+
+
+def test_auroc_is_the_share_of_pairs_in_order_ties_counting_half() -> None:
+    chance = random.Random(5)
+    for _ in range(50):
+        right, wrong = ([chance.randrange(6) / 5 for _ in range(chance.randrange(1, 9))] for _ in range(2))
+        pairs = [(one > other) + 0.5 * (one == other) for one in right for other in wrong]
+        assert auroc(right, wrong) == pytest.approx(sum(pairs) / len(pairs))
+    assert (auroc([1.0], [0.0]), auroc([0.0], [1.0]), auroc([0.5], [0.5])) == (1.0, 0.0, 0.5)
+    assert auroc([], [1.0]) == auroc([1.0], []) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "held"),
+    [
+        ("Le maire de Paris.", ["paris"], True),
+        ("Le maire de Paris.", ["Lyon", "le  MAIRE\n"], True),
+        ("Les Parisiens.", ["Paris"], False),
+        ("Il y en a 112.", ["12"], False),
+        ("Il y en a 12 000.", ["12"], True),
+        ("L’été dernier.", ["l'été"], True),
+        ("Le cafe\u0301 est froid.", ["café"], True),
+        ("Prix : 5 €.", ["5 €"], True),
+        ("Rien.", [], False),
+        ("Rien.", ["", " "], False),
+        ("", ["Paris"], False),
+        ("a.b", ["a.b"], True),
+        ("axb", ["a.b"], False),
+    ],
+)
+def test_an_answer_is_held_as_words_of_their_own(text: str, answers: list[str], held: bool) -> None:
+    assert holds_answer(text, answers) is held
