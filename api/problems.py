@@ -107,11 +107,15 @@ def noted(request: Request, error: Exception) -> tuple[int, str]:
     return status, detail
 
 
+_QUESTION = {"/ask": "question"}
+
+
 def _known(request: Request, error: Exception) -> JSONResponse:
     status, detail = noted(request, error)
     field = getattr(error, "field", "")
-    if field == "query" and request.method == "GET":
-        field = "q"  # its name in a query string
+    if field == "query":
+        # Its name in a query string, or in the body of an address.
+        field = "q" if request.method == "GET" else _QUESTION.get(request.url.path, field)
     fields = [FieldProblem(field=field, message=detail)] if field else []
     headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(status, detail, _kebab(type(error).__name__), fields, headers)

@@ -7,7 +7,7 @@ from index.when import Why
 
 _REASONS: Mapping[str, Mapping[Reason, str]] = {
     "fr": {
-        Reason.NOT_IN_CORPUS: "Le corpus n’en dit rien, autant qu’on puisse en juger\u202f; voici les passages les plus proches.",
+        Reason.NOT_IN_CORPUS: "Le corpus n’en dit rien, autant qu’on puisse juger\u202f; voici les passages les plus proches.",
         Reason.NOTHING_TO_SEARCH: "Aucun passage ne passe ces filtres\u00a0: élargissez-les.",
         Reason.NOT_A_QUESTION: "Ce n’est pas une question\u00a0: voici les passages qui en parlent.",
         Reason.SEVERAL_QUESTIONS: "Ce sont plusieurs questions\u00a0: posez-les une à une. Voici les passages qui en parlent.",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.schemas import search_out
+from api.schemas import answer_out, search_out
 from embed.hashing import HashingEncoder
+from index.answer import THRESHOLD, ask
 from index.documents import Facts
 from index.ingest import ingest
 from index.reader import Filters
@@ -202,6 +204,117 @@ def test_questions_asked_at_once_are_answered_as_if_asked_in_turn(client: TestCl
 # The corpus and the service
 
 
+# Ask
+
+ANSWER = {
+    "question", "lang", "answered", "confidence", "threshold", "answer", "reason", "code", "window", "now", "as_of",
+    "generation", "known", "model", "hits",
+}  # fmt: skip
+QUOTE = {
+    "text", "entry_id", "passage_id", "start", "end", "published", "url", "title", "source", "lang", "superseded",
+}  # fmt: skip
+SHANGHAI = "Qui est le Premier ministre russe à Shanghai ?"
+
+
+def test_an_answer_has_these_fields_and_its_quotes_stand_in_their_entries(client: TestClient) -> None:
+    answer = client.get("/ask", params={"q": SHANGHAI, "k": 3}).json()
+    assert set(answer) == ANSWER
+    assert (answer["answered"], answer["reason"], answer["code"], len(answer["hits"])) == (True, None, None, 3)
+    assert answer["confidence"] >= answer["threshold"] == THRESHOLD
+    first = answer["answer"][0]
+    assert first["text"].startswith("Le Premier ministre russe Mikhaïl Michoustine est ce mardi")
+    for quote in answer["answer"]:
+        assert set(quote) == QUOTE
+        entry = client.get(f"/entries/{quote['entry_id']}").json()
+        assert entry["text"][quote["start"] : quote["end"]] == quote["text"]
+        assert (entry["title"], entry["published"], entry["source"]) == (quote["title"], quote["published"], quote["source"])
+        assert quote["passage_id"] in {passage["passage_id"] for passage in entry["passages"]}
+    assert all(set(hit) == HIT for hit in answer["hits"])
+
+
+def test_http_answers_what_the_read_walk_answers(client: TestClient, seed_index: Path, encoder: HashingEncoder) -> None:
+    now = datetime(2023, 5, 23, 12, tzinfo=UTC)
+    with Searcher(seed_index, encoder) as searcher:
+        expected = answer_out(ask(searcher, SHANGHAI, 4, Filters(lang="fr"), now=now)).model_dump()
+    asked: dict[str, Any] = {"k": 4, "lang": "fr", "now": now.isoformat()}
+    assert client.get("/ask", params={"q": SHANGHAI, **asked}).json() == expected
+    for name in ("question", "query", "q"):
+        assert client.post("/ask", json={name: SHANGHAI, **asked}).json() == expected
+
+
+def test_a_question_that_is_not_answered_says_why_in_its_language(client: TestClient) -> None:
+    for question, told in (("Qui a gagné le tournoi de Rome ?", "Le corpus n’en dit rien"), ("Who won?", "Not in the corpus")):
+        answer = client.get("/ask", params={"q": question}).json()
+        assert (answer["answered"], answer["answer"], answer["code"]) == (False, [], "not_in_corpus")
+        assert answer["reason"].startswith(told)
+        assert answer["hits"]
+
+
+def test_the_time_in_a_question_is_seen_from_now_and_told(client: TestClient) -> None:
+    question = "Où est le Premier ministre russe mardi matin ?"
+    answer = client.get("/ask", params={"q": question, "now": "2023-05-24T12:00"}).json()
+    meant = {"since": "2023-05-23T05:00:00+02:00", "until": "2023-05-23T12:00:00+02:00"}
+    assert answer["now"] == "2023-05-24T12:00:00+02:00"
+    assert answer["window"] == {
+        **meant,
+        "asked": meant,
+        "phrases": [{"text": "mardi matin", "start": 33, "end": 44}],
+        "names": [],
+        "relaxed": None,
+        "note": None,
+    }
+    newest = client.get("/ask", params={"q": question, "now": "newest"}).json()
+    assert newest["now"].startswith("2023-05-2")
+    later = client.get("/ask", params={"q": question, "now": "2024-02-01"}).json()
+    assert (later["window"]["relaxed"], later["window"]["since"]) == ("empty", None)
+    assert later["window"]["note"].startswith("Rien n’a été publié dans cette période")
+    assert client.get("/ask", params={"q": SHANGHAI}).json()["window"] is None
+
+
+def test_the_threshold_is_a_setting_of_the_server_and_of_a_question(seed_index: Path, encoder: HashingEncoder) -> None:
+    with TestClient(create_app(lambda: Searcher(seed_index, encoder), threshold=1.0)) as strict:
+        refused = strict.get("/ask", params={"q": SHANGHAI}).json()
+        answered = strict.get("/ask", params={"q": SHANGHAI, "threshold": 0.1}).json()
+    assert (refused["answered"], refused["threshold"], refused["code"]) == (False, 1.0, "not_in_corpus")
+    assert (answered["answered"], answered["threshold"]) == (True, 0.1)
+    assert refused["confidence"] == answered["confidence"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "q"),
+        ({"q": ""}, "q"),
+        ({"q": "x" * 5000}, "q"),
+        ({"q": "Qui ?", "now": "bientôt"}, "now"),
+        ({"q": "Qui ?", "threshold": "2"}, "threshold"),
+        ({"q": "Qui ?", "threshold": "nan"}, "threshold"),
+        ({"q": "Qui ?", "k": "0"}, "k"),
+        ({"q": "Qui ?", "lang": "de"}, "lang"),
+        ({"q": "Qui ?", "source": "nowhere"}, "source"),
+        ({"q": "Qui ?", "since": "2023-05-24", "until": "2023-05-23"}, "until"),
+    ],
+)  # fmt: skip
+def test_a_question_that_cannot_be_asked_names_its_field(client: TestClient, asked: dict[str, str], field: str) -> None:
+    response = client.get("/ask", params=asked)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+def test_a_body_without_a_question_names_what_it_lacks(client: TestClient) -> None:
+    for body in ({}, {"question": ""}, {"q": " "}):
+        errors = client.post("/ask", json=body).json()["errors"]
+        assert [error["field"] for error in errors] == ["question"]
+
+
+def test_an_undated_index_has_no_newest(write: Callable[..., Path], encoder: HashingEncoder) -> None:
+    path = write("fil/a.jsonl", json.dumps({"_id": "a", "text": "Sans date."}) + "\n")
+    ingest([path], path.parent / "index", encoder)
+    with TestClient(create_app(lambda: Searcher(path.parent / "index", encoder))) as client:
+        response = client.get("/ask", params={"q": "Qui ?", "now": "newest"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "now")
+
+
 def test_an_entry_is_given_with_its_passages(client: TestClient) -> None:
     entry = client.get("/entries/u4awslt5gpi37xjl").json()
     text = entry["text"]
@@ -359,6 +472,8 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
     assert [(method, path, one["operationId"]) for method, path, one in operations(described)] == [
         ("get", "/search", "search"),
         ("post", "/search", "post_search"),
+        ("get", "/ask", "get_ask"),
+        ("post", "/ask", "post_ask"),
         ("get", "/entries/{entry_id}", "entry"),
         ("get", "/entries/{entry_id}/versions", "versions"),
         ("get", "/sources", "sources"),
@@ -371,6 +486,8 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
     errors = {
         "search": {422, 500, 503},
         "post_search": {400, 413, 415, 422, 500, 503},
+        "get_ask": {422, 500, 503},
+        "post_ask": {400, 413, 415, 422, 500, 503},
         "entry": {404, 422, 500, 503},
         "versions": {404, 422, 500, 503},
         "sources": {500, 503},
@@ -400,6 +517,10 @@ def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, An
         assert parameters[name]["schema"]["examples"] == body[name]["examples"] != []
     assert parameters["q"]["schema"]["examples"] == ["Who is training Ukrainian pilots on F-16s?"]
     assert body["query"]["examples"] == ["Qui a revendiqué l’attaque de Belgorod ?"]
+    for schema in described["components"]["schemas"]["AskBody"]["properties"].values():
+        assert schema["description"]
+    asking = [one["name"] for one in described["paths"]["/ask"]["get"]["parameters"]]
+    assert asking == [*list(parameters)[:-1], "now", "threshold", "q"]
     entry_id = described["paths"]["/entries/{entry_id}"]["get"]["parameters"][0]
     assert (entry_id["name"], entry_id["required"], entry_id["description"]) == ("entry_id", True, "The `entry_id` of a hit.")
 
@@ -424,6 +545,10 @@ def test_every_reference_in_the_description_leads_somewhere(described: Mapping[s
         ("get", "/ready", "/ready"),
         ("get", "/search", "/search"),
         ("post", "/search", "/search"),
+        ("get", "/ask?q=Que+s%E2%80%99est-il+pass%C3%A9+mardi+%C3%A0+Belgorod+%3F&now=newest&threshold=0", "/ask"),
+        ("get", "/ask?q=Qui+a+gagn%C3%A9+le+31+f%C3%A9vrier+%3F", "/ask"),
+        ("get", "/ask", "/ask"),
+        ("post", "/ask", "/ask"),
         ("get", "/entries/none", "/entries/{entry_id}"),
     ],
 )

@@ -57,8 +57,10 @@ def test_a_set_is_read_whole(make: Callable[..., Path]) -> None:
 
 
 def test_answers_that_are_not_texts_are_passed_over(make: Callable[..., Path]) -> None:
-    odd = [{"_id": "q1", "text": "Qui ?", "answers": ["a", 3, None, "b"]}, {"_id": "q2", "text": "Who?", "answers": "a"}]
-    assert [one.answers for one in load(make(queries=lines(*odd))).questions] == [("a", "b"), ()]
+    queries = lines(
+        {"_id": "q1", "text": "Qui ?", "answers": ["a", 3, None, "b"]}, {"_id": "q2", "text": "Who?", "answers": "a"}
+    )
+    assert [one.answers for one in load(make(queries=queries)).questions] == [("a", "b"), ()]
 
 
 def test_questions_that_the_corpus_does_not_answer_stand_in_a_file_of_their_own(
