@@ -136,7 +136,7 @@ def answer(found: "Answer") -> None:
         if note:
             console.print(note)
     for quote in found.quotes:
-        _print_text(console, "", f"« {quote.text} »" if quote.entry.lang == "fr" else f"“{quote.text}”", width)
+        _print_text(console, "", _quoted(quote.text, quote.entry.lang), width)
         line = f"    {_when(quote.entry)}  {quote.entry.title or quote.entry.source}  {quote.entry.url or ''}".rstrip()
         edited = f" (superseded {quote.superseded.isoformat()})" if quote.superseded else ""
         console.print(f"{line}{edited}".translate(_CONTROLS), style="dim")
@@ -145,6 +145,13 @@ def answer(found: "Answer") -> None:
     if not found.answered:
         console.print()
         results(found.results)
+
+
+def _quoted(text: str, lang: str) -> str:
+    """Between quotation marks, unless it has some of its own."""
+    if any(mark in text for mark in '«“"'):
+        return text
+    return f"«\u00a0{text}\u00a0»" if lang == "fr" else f"“{text}”"
 
 
 def results(found: "Results", explain: bool = False) -> None:

@@ -204,6 +204,51 @@ def test_search_prints_what_http_answers(capsys: pytest.CaptureFixture[str], ind
     assert (ours, err) == (theirs, "")
 
 
+def test_ask_prints_what_http_answers(capsys: pytest.CaptureFixture[str], indexed: Path, client: TestClient) -> None:
+    capsys.readouterr()
+    question = "Qui est le Premier ministre russe à Shanghai ?"
+    asked: dict[str, str | int | float] = {"k": 3, "now": "2023-05-23T12:00", "threshold": 0.2, "until": "2023-05-24"}
+    flags = [part for name, value in asked.items() for part in ("-k" if name == "k" else f"--{name}", str(value))]
+    out, err = told(capsys, 0, "ask", question, *flags, "--json")
+    ours, theirs = json.loads(out), client.get("/ask", params={"q": question, **asked}).json()
+    # Two indexes came to be at two times.
+    assert all(answer.pop("known") for answer in (ours, theirs))
+    assert (ours, err) == (theirs, "")
+    assert ours["answered"] is True
+
+
+def test_ask_prints_quotes_for_people(
+    capsys: pytest.CaptureFixture[str], indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capsys.readouterr()
+    question = "Qui est le Premier ministre russe à Shanghai ?"
+    out, err = told(capsys, 0, "ask", question)
+    assert out.startswith("    «\u00a0Le Premier ministre russe Mikhaïl Michoustine est ce mardi")
+    assert "    2023-05-23T06:35:00+02:00  Le Premier ministre russe à Shanghai pour notamment" in out
+    assert err == ""
+    # The threshold is a setting, and an option goes before it.
+    monkeypatch.setenv("FILROUGE_THRESHOLD", "1")
+    assert told(capsys, 0, "ask", question)[0].startswith("Le corpus n’en dit rien")
+    assert "threshold 0.10" in told(capsys, 0, "ask", question, "--threshold", "0.1")[0]
+    assert json.loads(told(capsys, 0, "ask", "Who won?", "--json")[0])["code"] == "not_in_corpus"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([""], "the question is empty"),
+        (["Qui ?", "-k", "0"], "k is 0; ask for 1 to 100 hits"),
+        (["Qui ?", "--now", "bientôt"], "'bientôt' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+        (["Qui ?", "--since", "hier"], "'hier' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(
+    capsys: pytest.CaptureFixture[str], indexed: Path, arguments: list[str], why: str
+) -> None:
+    capsys.readouterr()
+    assert sentence(told(capsys, 1, "ask", *arguments)[1]) == why
+
+
 def test_search_filters(capsys: pytest.CaptureFixture[str], indexed: Path) -> None:
     capsys.readouterr()
 
@@ -412,6 +457,24 @@ def test_evaluate_writes_a_run(capsys: pytest.CaptureFixture[str], judged: Path)
     told(capsys, 0, "evaluate", "judged", "--direction", "en-en", "--run", "out.trec")
     assert Path("out.trec").read_text(encoding="utf-8").split()[:4] == ["q2", "Q0", "d2", "1"]
     assert sorted(path.name for path in Path().iterdir()) == ["cache", "judged", "out.trec"]
+
+
+def test_evaluate_writes_answers_and_measures_them(
+    capsys: pytest.CaptureFixture[str], judged: Path, write: Callable[..., Path]
+) -> None:
+    told_answers = [{**QUERIES[0], "answers": ["a réagi"]}, {**QUERIES[1], "answers": ["on Tuesday"]}]
+    write("judged/queries.jsonl", "".join(json.dumps(line) + "\n" for line in told_answers))
+    write("judged/queries_unanswerable.jsonl", json.dumps({"_id": "u1", "text": "Qui a gagné ?", "lang": "fr"}) + "\n")
+    out, _ = told(capsys, 0, "evaluate", "judged", "--answers", "out.jsonl", "--json")
+    row = json.loads(out)["answers"]
+    assert (row["questions"], row["unanswerable"], row["first"], row["three"], row["rival"]) == (2, 1, 1.0, 1.0, 1.0)
+    assert (len(row["curve"]), row["auroc"]) == (20, 1.0)
+    lines = [json.loads(line) for line in Path("out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["query_id"] for line in lines] == ["q1", "q2", "u1"]
+    assert lines[0]["answer"][0] == {"text": "Le Kremlin a réagi mardi.", "entry_id": "d1", "start": 0, "end": 25}
+    table, _ = told(capsys, 0, "evaluate", "judged", "--answers", "out.jsonl", "--direction", "en-en")
+    assert "first quote" in table
+    assert [json.loads(line)["query_id"] for line in Path("out.jsonl").read_text(encoding="utf-8").splitlines()] == ["q2"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What people read in a terminal."""
 
 import io
+from dataclasses import replace
 from datetime import datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,11 +11,13 @@ import pytest
 from api import console
 from embed.bench import Comparison, Row
 from embed.hashing import HashingEncoder
+from index.answer import Answer, Narrowing, Quote, Reason, Relaxed
 from index.documents import Failure
 from index.ingest import Report
 from index.reader import Filters
-from index.records import Entry, Hit, Passage, Vote
+from index.records import Entry, Hit, Passage, Vote, Window
 from index.search import Results
+from index.when import TimePhrase
 
 NOON = datetime(2023, 5, 23, 12, tzinfo=ZoneInfo("Europe/Paris"))
 
@@ -62,6 +66,74 @@ def test_a_passage_is_shown_with_its_time_its_source_and_its_votes(capsys: pytes
 def test_what_each_ranking_said_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     console.results(found(Entry("fil.txt", "1", "", "Un jour.", "fr")), explain=True)
     assert capsys.readouterr().out == (" 1. undated  fil.txt  0.500 (dense 1)\n    dense        1.  0.900\n    Un jour.\n\n")
+
+
+def answered(*quotes: Quote, **more: Any) -> Answer:
+    entry = Entry("fil.txt", "9", "", "Un passage.", "fr")
+    fields = {"confidence": 0.5, "narrowing": Narrowing(), "reason": None, **more}
+    return Answer(best=quotes, results=found(entry), now=NOON, threshold=0.3, **fields)
+
+
+def test_quotes_are_shown_with_their_marks_their_times_and_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    french = Entry("fil.txt", "1", "Titre", "Un. Deux. Trois.", "fr", NOON, "minute", url="https://example.org/")
+    english = Entry("fil.txt", "2", "", "He said “no”. Then he left.", "en", NOON, "day")
+    quotes = Quote(french, 1, 4, 9), Quote(english, 2, 14, 27), Quote(english, 2, 0, 13, superseded=NOON)
+    console.answer(answered(*quotes))
+    assert capsys.readouterr().out == (
+        "    «\u00a0Deux.\u00a0»\n"
+        "    2023-05-23T12:00:00+02:00  Titre  https://example.org/\n"
+        "\n"
+        "    “Then he left.”\n"
+        "    2023-05-23  fil.txt\n"
+        "\n"
+        "    He said “no”.\n"
+        "    2023-05-23  fil.txt (superseded 2023-05-23T12:00:00+02:00)\n"
+        "\n"
+        "confidence 0.50, threshold 0.30\n"
+    )
+
+
+def test_no_answer_is_said_with_its_reason_and_the_nearest_passages(capsys: pytest.CaptureFixture[str]) -> None:
+    quote = Quote(Entry("fil.txt", "1", "", "Rien.", "fr"), 1, 0, 5)
+    console.answer(answered(quote, confidence=0.1, reason=Reason.NOT_IN_CORPUS))
+    out = capsys.readouterr().out
+    assert out.startswith("Le corpus n’en dit rien")
+    assert "Rien." not in out
+    assert out.endswith("confidence 0.10, threshold 0.30\n\n 1. undated  fil.txt  0.500 (dense 1)\n    Un passage.\n\n")
+
+
+def test_the_window_that_a_question_means_is_shown_or_why_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    window = Window(NOON, None)
+    meant = Narrowing((TimePhrase(0, 5, window),), window)
+    narrowed = answered(narrowing=meant)
+    console.answer(replace(narrowed, results=replace(narrowed.results, filters=Filters(window))))
+    console.answer(answered(narrowing=replace(meant, relaxed=Relaxed.FUTURE)))
+    first, second = capsys.readouterr().out.split("confidence 0.50, threshold 0.30\n")[:2]
+    assert first == "[2023-05-23T12:00:00+02:00 – …)\n"
+    assert second.startswith("Cette période est à venir")
+
+
+def test_a_quote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = Entry("s\x1b[2J", "1", "T\x1b]0;x\x07", "a\x1b[31mb [bold]d[/bold]\x08", "fr", url="https://x/\x9b")
+    console.answer(answered(Quote(entry, 1, 0, len(entry.text))))
+    out = capsys.readouterr().out
+    assert not [c for c in out if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
+    assert "[bold]d[/bold]" in out
+
+
+def test_measures_of_answers_are_two_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    row = {"first": 0.5, "three": None, "rival": 0.25, "auroc": 0.9, "precision": None, "recall": None}
+    curve = [{"threshold": 0.0, "coverage": 1.0, "precision": 0.5}, {"threshold": 0.95, "coverage": 0.0, "precision": None}]
+    console.answers({**row, "questions": 4, "unanswerable": 2, "threshold": 0.3, "curve": curve})
+    cells = [
+        [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    assert ["answers", "first quote", "best-cosine sentence", "AUROC", "questions", "unanswerable"] in cells
+    assert ["threshold 0.3", "0.5000", "0.2500", "0.9000", "4", "2"] in cells
+    assert ["0.00", "1.000", "0.500"] in cells
+    assert ["0.95", "0.000", ""] in cells
 
 
 def test_no_passage_is_said(capsys: pytest.CaptureFixture[str]) -> None:
