@@ -72,18 +72,21 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     matched = _matched(asked.words, ids, snapshot.store.words(ids.tolist()))
     versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
     wanted = np.isin(ids, found)
+    own = np.full(len(ids), np.nan, dtype=np.float32)
+    worded = ~np.isnan(matched).any(axis=1)
+    own[worded] = matched[worded].mean(axis=1)
     evidence = Evidence(
         found,
+        versions[wanted],
         cosines[wanted],
+        own[wanted],
         np.nanmean(_around(cosines, ids, versions), axis=0)[wanted],
         np.fmax.reduce(_around(matched, ids, versions)).mean(axis=1)[wanted],
         np.fmax.reduce(_around(points, ids, versions)).sum(axis=1)[wanted],
         np.nansum(_around(bridges, ids, versions), axis=0)[wanted],
         np.array([near[i][1] != asked.lang for i in found.tolist()], dtype=bool),
     )
-    own = matched[wanted].mean(axis=1)
-    worded = ~np.isnan(own)
-    words = Ranking.best(found[worded], own[worded])
+    words = Ranking.best(ids[worded & wanted], own[worded & wanted])
     return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
 
 

@@ -40,12 +40,16 @@ class Evidence:
     """
 
     ids: Ids
+    versions: Ids
+    """Of the entry's version that each passage is cut from."""
     cosine: Scores
     """Between question and passage, less what all texts of a language have in common."""
+    words: Scores
+    """Late interaction of the question's words with the passage alone; not a number without words."""
     near_cosine: Scores
     """The mean of the near passages' cosines."""
     near_words: Scores
-    """Late interaction with all near passages; not a number without words, where the cosine stands in."""
+    """The same with all near passages; where it is not a number the cosine stands in."""
     near_terms: Scores
     """The same with terms: for each word of the question its greatest BM25 in any near passage; their sum."""
     near_translations: Scores
@@ -58,17 +62,23 @@ def fuse(evidence: Evidence) -> Ranking:
     """Rank passages by the probability that they answer, between 0 and 1.
 
     The evidence is added up as a logistic regression does it, with other weights for passages in the language of the question
-    than for the others. Probabilities are rounded to six digits, so that noise in the last digits never changes the order;
-    equal ones stand in the order of the ids.
+    than for the others. Nearly all of it is told by the surroundings of a passage, which the passages of an entry share: which
+    of them gets the best of their probabilities is told by its own cosine and words. Probabilities are rounded to six digits,
+    so that noise in the last digits never changes the order; equal ones stand in the order of the ids.
 
     >>> half, none, ids = np.full(2, 0.5, np.float32), np.zeros(2, np.float32), np.array([1, 2])
     >>> terms = np.array([0, 9], np.float32)
-    >>> [i for i, _ in fuse(Evidence(ids, half, half, half, terms, none, np.array([False, False])))]
+    >>> [i for i, _ in fuse(Evidence(ids, ids, half, half, half, half, terms, none, np.array([False, False])))]
     [2, 1]
     """
     columns = [(w.cosine, w.near_cosine, w.near_words, w.near_terms, w.near_translations, w.prior) for w in (SAME, OTHER)]
     odds = (features(evidence) * np.array(columns)[evidence.other.astype(int)]).sum(axis=1)
-    return Ranking.best(evidence.ids, np.round(1 / (1 + np.exp(-odds)), 6).astype(np.float32))
+    scores = np.round(1 / (1 + np.exp(-odds)), 6).astype(np.float32)
+    own = evidence.cosine + np.where(np.isnan(evidence.words), evidence.cosine, evidence.words)
+    shared = np.empty_like(scores)
+    # Version by version, the best score to the passage that has most of its own.
+    shared[np.lexsort((evidence.ids, -own, evidence.versions))] = scores[np.lexsort((-scores, evidence.versions))]
+    return Ranking.best(evidence.ids, shared)
 
 
 def features(evidence: Evidence) -> NDArray[np.float64]:

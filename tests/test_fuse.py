@@ -12,9 +12,13 @@ from index.fuse import OTHER, POINTS, SAME, Evidence, features, fuse
 
 
 def evidence(*passages: tuple[int, float, float, float, float, float, bool]) -> Evidence:
-    """From rows of id, cosine, near cosine, near words, near terms, near translations, other."""
-    columns = list(zip(*passages, strict=True)) or [()] * 7
-    kinds = (np.int64, *[np.float32] * 5, np.bool_)
+    """From rows of id, cosine, near cosine, near words, near terms, near translations, other.
+
+    Each passage is of a version of its own, and its words match as its cosine does.
+    """
+    ids, cosines, *columns = list(zip(*passages, strict=True)) or [()] * 7
+    columns = [ids, ids, cosines, cosines, *columns]
+    kinds = (np.int64, np.int64, *[np.float32] * 6, np.bool_)
     return Evidence(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
 
 
@@ -40,6 +44,19 @@ def test_without_words_the_cosine_stands_in() -> None:
     with_words, without = evidence((1, 0.5, 0.4, 0.5, 0.0, 0.0, False)), evidence((1, 0.5, 0.4, math.nan, 0.0, 0.0, False))
     assert list(fuse(without)) == list(fuse(with_words))
     assert features(without).tolist() == features(with_words).tolist()
+
+
+def test_of_the_passages_of_an_entry_the_one_that_has_most_of_its_own_comes_first() -> None:
+    rows = [(3, 0.2, 0.6), (4, 0.5, 0.5), (5, 0.3, 0.4), (9, 0.1, 0.5)]
+    apart = evidence(*((i, own, near, near, 0.0, 0.0, False) for i, own, near in rows))
+    scores = dict(fuse(apart))
+    shared = dict(fuse(replace(apart, versions=np.array([7, 7, 7, 8]))))
+    # 4 has most of its own, then 5, then 3; of another version nothing is taken.
+    best = sorted((scores[i] for i in (3, 4, 5)), reverse=True)
+    assert shared == {4: best[0], 5: best[1], 3: best[2], 9: scores[9]}
+    # Words count as much as the cosine, which stands in for them.
+    worded = replace(apart, versions=np.array([7, 7, 7, 8]), words=np.array([math.nan, 0.0, 0.3, 0.0], dtype=np.float32))
+    assert dict(fuse(worded)) == {5: best[0], 4: best[1], 3: best[2], 9: scores[9]}
 
 
 def test_equal_scores_come_in_the_order_of_their_ids() -> None:
