@@ -14,7 +14,7 @@ from index import dates
 from index.evidence import Asked, understand
 from index.language import question_language
 from index.question import Kind, is_question, questions
-from index.quotes import Sentence, read
+from index.quotes import Sentence, Sought, read
 from index.reader import Filters, Snapshot
 from index.records import Entry, Window
 from index.search import Results, Searcher, check
@@ -23,10 +23,12 @@ from index.terms import content_words
 from index.twins import likeness, wording
 from index.when import TimePhrase, Why, read_when
 
-THRESHOLD = 0.3
+THRESHOLD = 0.16
 """The confidence from which on a question counts as answered: see ARCHITECTURE.md for what others would give."""
 READ = 10
 """Passages whose sentences are looked at."""
+LEAD = 5
+"""The place of the passage that the best one is compared with: an answer often stands in two or three."""
 MOST_QUOTES = 3
 CLOSE = 2.0
 """How far below the best one in log-odds a sentence may lie and still add something."""
@@ -139,9 +141,11 @@ class Trust:
     """What each kind of evidence adds to the log-odds that the best sentence answers at all."""
 
     lead: float
-    """How far the best passage lies above the last one whose sentences are looked at."""
+    """Of how far the best passage lies above the one in place LEAD, in log-odds."""
     words: float
-    cover: float
+    """Of late interaction with the best sentence."""
+    unknown: float
+    """Of each word of the question that no passage of the corpus holds, in either language."""
     prior: float
 
 
@@ -152,7 +156,7 @@ SENTENCE = Weights(
     cover=0.72,
     names={Kind.TIME: 2.91, Kind.NUMBER: 2.48, Kind.PLACE: 1.97, Kind.PERSON: 1.71, Kind.OTHER: 0.0},
 )
-TRUST = Trust(lead=0.35, words=10.0, cover=0.95, prior=-5.18)
+TRUST = Trust(lead=0.98, words=6.44, unknown=-0.42, prior=-4.52)
 
 
 def ask(
@@ -254,13 +258,14 @@ class _Walk:
     def through(self, filters: Filters) -> _Found:
         """What passes the filters, read sentence by sentence."""
         wide = self._find(max(self.k, READ), filters)
-        sentences = read(self.asked, [(hit.passage, hit.score) for hit in wide.hits[:READ]], self.snapshot)
+        sought = Sought.of(self.asked, self.snapshot)
+        sentences = read(self.asked, sought, [(hit.passage, hit.score) for hit in wide.hits[:READ]], self.snapshot)
         ranked = sorted(sentences, key=lambda one: (_asks(one), -odds(one)))
         others = wide
-        if len(wide.hits) < READ and filters != Filters():
+        if len(wide.hits) < LEAD and filters != Filters():
             # One of few that pass the filters stands out among those that do not, or nowhere.
             others = self._find(READ, Filters())
-        sure = confidence(ranked, [hit.score for hit in others.hits])
+        sure = confidence(ranked, [hit.score for hit in others.hits], sought)
         return _Found(sure, chosen(ranked), replace(wide, hits=wide.hits[: self.k], k=self.k))
 
     def _find(self, k: int, filters: Filters) -> Results:
@@ -282,23 +287,22 @@ def odds(sentence: Sentence) -> float:
     )
 
 
-def confidence(ranked: Sequence[Sentence], others: Sequence[float]) -> float:
+def confidence(ranked: Sequence[Sentence], others: Sequence[float], sought: Sought) -> float:
     """The probability that the first of the sentences answers; 0 without any.
 
-    `others` are the scores of the passages that it stands among, best first. What lies far above them is likelier to be about
-    the question.
+    `others` are the scores of the passages that it stands among, best first.
     """
     if not ranked:
         return 0.0
-    values = trusted(ranked, others)
-    sum_ = sum(weight * value for weight, value in zip((TRUST.lead, TRUST.words, TRUST.cover), values, strict=True))
+    values = trusted(ranked, others, sought)
+    sum_ = sum(weight * value for weight, value in zip((TRUST.lead, TRUST.words, TRUST.unknown), values, strict=True))
     return round(1 / (1 + math.exp(-sum_ - TRUST.prior)), 4)
 
 
-def trusted(ranked: Sequence[Sentence], others: Sequence[float]) -> tuple[float, float, float]:
+def trusted(ranked: Sequence[Sentence], others: Sequence[float], sought: Sought) -> tuple[float, float, float]:
     """What the weights of `Trust` are multiplied with, for sentences that are ranked."""
     top = max(one.score for one in ranked)
-    return logit(top) - logit(others[min(len(others), READ) - 1]), ranked[0].words, ranked[0].cover
+    return logit(top) - logit(others[min(len(others), LEAD) - 1]), ranked[0].words, float(sought.unknown)
 
 
 def logit(score: float) -> float:

@@ -48,25 +48,29 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sought:
-    """The words of a question that sentences may hold: for each the terms that say it, with weights up to 1; and its rarity."""
+    """The words of a question that sentences may hold: for each the terms that say it, with weights up to 1, and how rare it is
+    in either language; and how many of them no passage holds in either.
+    """
 
     terms: Sequence[Mapping[str, float]]
     rarities: Vectors
+    unknown: int
 
     @classmethod
     def of(cls, asked: Asked, snapshot: Snapshot) -> "Sought":
         """The words of a question, with their translations; those that no passage holds too."""
         total = len(snapshot.terms)
-        terms, rarities = [], []
+        terms, rarities, unknown = [], [], 0
         for spellings in question_spellings(asked.text, asked.lang):
-            holders = sum(snapshot.terms.frequencies(spellings))
-            rarities.append(rarity(min(holders, total), total))
             said = dict.fromkeys(spellings, 1.0)
             for one in spellings:
                 if one.startswith(f"{asked.lang}:"):
                     said = translations(one) | said
+            holders = sum(snapshot.terms.frequencies(list(said)))
             terms.append(said)
-        return cls(terms, np.array(rarities, dtype=np.float32))
+            rarities.append(rarity(min(holders, total), total))
+            unknown += not holders
+        return cls(terms, np.array(rarities, dtype=np.float32), unknown)
 
     def cover(self, held: set[str]) -> float:
         """The share of the words, weighted by rarity, that a text with these terms holds; 0 for a question without words."""
@@ -74,9 +78,9 @@ class Sought:
         return float(np.dot(best, self.rarities) / self.rarities.sum()) if self.terms else 0.0
 
 
-def read(asked: Asked, ranked: Sequence[tuple[Passage, float]], snapshot: Snapshot) -> list[Sentence]:
+def read(asked: Asked, sought: Sought, ranked: Sequence[tuple[Passage, float]], snapshot: Snapshot) -> list[Sentence]:
     """Every sentence of the passages, each given with its score, in their order."""
-    sought, kind = Sought.of(asked, snapshot), kind_of(asked.text, asked.lang)
+    kind = kind_of(asked.text, asked.lang)
     codes = snapshot.store.words([passage.id for passage, _ in ranked])
     found = []
     for passage, score in ranked:
