@@ -46,7 +46,7 @@ def passage(searcher: Searcher, key: str) -> Passage:
 
 def read_out(searcher: Searcher, question: str, key: str = "fr") -> list[Sentence]:
     understood, snapshot = asked(searcher, question)
-    return read(understood, [(passage(searcher, key), 0.5)], snapshot)
+    return read(understood, Sought.of(understood, snapshot), [(passage(searcher, key), 0.5)], snapshot)
 
 
 def test_every_sentence_of_a_passage_is_read_at_its_place(searcher: Searcher) -> None:
@@ -64,9 +64,10 @@ def test_every_sentence_of_a_passage_is_read_at_its_place(searcher: Searcher) ->
 
 def test_several_passages_are_read_in_their_order_each_with_its_score(searcher: Searcher) -> None:
     understood, snapshot = asked(searcher, "drones")
-    found = read(understood, [(passage(searcher, "en"), 0.7), (passage(searcher, "fr"), 0.2)], snapshot)
+    sought = Sought.of(understood, snapshot)
+    found = read(understood, sought, [(passage(searcher, "en"), 0.7), (passage(searcher, "fr"), 0.2)], snapshot)
     assert [one.score for one in found] == [0.7] * 2 + [0.2] * 4
-    assert read(understood, [], snapshot) == []
+    assert read(understood, sought, [], snapshot) == []
 
 
 def test_cover_is_the_share_of_the_words_that_the_sentence_holds_by_rarity(searcher: Searcher) -> None:
@@ -88,6 +89,11 @@ def test_a_translation_covers_a_word_in_part(searcher: Searcher) -> None:
     assert sought.cover({"en:mayor"}) == 1.0
     assert sought.cover({"fr:mair"}) == pytest.approx(alone, abs=1e-5)
     assert sought.cover(set()) == 0.0
+
+
+def test_a_word_is_unknown_when_no_passage_holds_it_in_either_language(searcher: Searcher) -> None:
+    unknown = {"Kremlin drones": 0, "the mayor": 0, "zeppelin Kremlin": 1, "zeppelin xylophone ?": 2, "?": 0}
+    assert {question: Sought.of(*asked(searcher, question)).unknown for question in unknown} == unknown
 
 
 def test_words_are_matched_with_those_of_the_sentence_alone(searcher: Searcher) -> None:
@@ -112,5 +118,5 @@ def test_a_question_without_words_and_a_sentence_without_words_match_nothing(
     ingest([tmp_path / "odd.jsonl"], tmp_path / "index", encoder)
     with Searcher(tmp_path / "index", encoder) as odd:
         understood, snapshot = asked(odd, "Kiev")
-        found = read(understood, [(odd.search("Kiev").hits[0].passage, 1.0)], snapshot)
+        found = read(understood, Sought.of(understood, snapshot), [(odd.search("Kiev").hits[0].passage, 1.0)], snapshot)
     assert [(one.text, one.words > 0) for one in found] == [("Et le ?", False), ("Il y a Kiev.", True)]

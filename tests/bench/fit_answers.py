@@ -114,7 +114,8 @@ def row(sentence: Sentence) -> list[float]:
 
 def fit_sentences(sets: Mapping[str, Sequence[Tried]]) -> np.ndarray:
     """The weights with the least loss of a softmax over sentences, every set counting alike, near those that are shipped."""
-    blocks, owners, answers, shares = [], [], [], []
+    shares: list[float] = []
+    blocks, owners, answers = [], [], []
     for tried in sets.values():
         usable = [one for one in tried if one.kind == ANSWERABLE and one.right.any() and not one.right.all()]
         for one in usable:
@@ -141,7 +142,7 @@ def fit_sentences(sets: Mapping[str, Sequence[Tried]]) -> np.ndarray:
         return loss
 
     optimizer.step(closure)
-    return weights.detach().numpy()
+    return np.asarray(weights.detach())
 
 
 def fit_trust(sets: Mapping[str, Sequence[Tried]], weights: np.ndarray) -> np.ndarray:
@@ -194,6 +195,15 @@ def sureness(tried: Sequence[Tried], weights: np.ndarray, trust: np.ndarray, kin
     return list(1 / (1 + np.exp(-odds)))
 
 
+def refused(tried: Sequence[Tried], fitted: tuple[np.ndarray, np.ndarray], kind: str, threshold: float) -> tuple[float, float]:
+    """Precision and recall of refusing a kind of questions, as if there were as many of them as answerable ones."""
+    lost, found = (
+        sum(value < threshold for value in some) / len(some)
+        for some in (sureness(tried, *fitted, which) for which in (ANSWERABLE, kind))
+    )
+    return found / max(found + lost, 1e-9), found
+
+
 def main() -> None:
     """Gather, fit, validate, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -222,27 +232,20 @@ def main() -> None:
             print(f"| {name} | " + " | ".join(f"{share:.3f}" for share in shares) + " |")
 
     print("\n| set | unanswerable | AUROC | left out | shipped | refusal precision | recall |\n|---|---|---|---|---|---|---|")
-    for name, tried in sets.items():
-        for kind in (LEFT_OUT, OUTSIDE):
-            cells = []
-            for one in ((weights, trust), left_out[name], shipped()):
-                right, wrong = (sureness(tried, *one, which) for which in (ANSWERABLE, kind))
-                cells.append(f"{auroc(right, wrong):.3f}")
-                # As if there were as many of either.
-                lost, refused = (np.mean(np.array(some) < THRESHOLD) if some else np.nan for some in (right, wrong))
-            if wrong:
-                cells += [f"{refused / (refused + lost):.2f}", f"{refused:.2f}"]
-                print(f"| {name} | {kind} | " + " | ".join(cells) + " |")
+    kinds = [(name, kind) for name, tried in sets.items() for kind in (LEFT_OUT, OUTSIDE) if any(t.kind == kind for t in tried)]
+    for name, kind in kinds:
+        cells = []
+        for fitted in ((weights, trust), left_out[name], shipped()):
+            right, wrong = (sureness(sets[name], *fitted, which) for which in (ANSWERABLE, kind))
+            cells.append(f"{auroc(right, wrong):.3f}")
+        cells += [f"{value:.2f}" for value in refused(sets[name], shipped(), kind, THRESHOLD)]
+        print(f"| {name} | {kind} | " + " | ".join(cells) + " |")
 
     print("\n| threshold | refusal precision | recall |\n|---|---|---|")
     for threshold in np.arange(0.08, 0.42, 0.02):
-        found = []
-        for name, tried in sets.items():
-            for kind in (LEFT_OUT, OUTSIDE):
-                right, wrong = (sureness(tried, *left_out[name], which) for which in (ANSWERABLE, kind))
-                if wrong and (name, kind) != (STRICT, LEFT_OUT):
-                    lost, refused = (np.mean(np.array(some) < threshold) for some in (right, wrong))
-                    found.append((refused / max(refused + lost, 1e-9), refused))
+        found = [
+            refused(sets[name], left_out[name], kind, threshold) for name, kind in kinds if (name, kind) != (STRICT, LEFT_OUT)
+        ]
         print(f"| {threshold:.2f} | " + " | ".join(f"{value:.3f}" for value in np.mean(found, axis=0)) + " |")
 
 
