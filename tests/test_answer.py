@@ -377,3 +377,44 @@ def test_every_quote_of_every_answer_stands_at_its_offsets(
             for quote in answer.best:
                 assert quote.text in originals[quote.entry.key]
                 assert originals[quote.entry.key][quote.start : quote.end] == quote.text
+
+
+# The seeds
+
+ANSWERED = {
+    "Qui a revendiqué l’attaque de Belgorod ?": "L’opération a pour l’instant été revendiquée sur une chaîne Telegram",
+    "Quel pays a commencé à entraîner des pilotes ukrainiens ?": "La Pologne a commencé à entraîner des pilotes ukrainiens",
+    "Que fait le Premier ministre russe à Shanghai ?": "Le Premier ministre russe Mikhaïl Michoustine est ce mardi à Shanghai",
+    "Où les attaques de drones ont-elles eu lieu ?": "Ces attaques, qui ont eu lieu à Graïvoron",
+    "Qu’a dit Dmitri Peskov de la préoccupation du Kremlin ?": "« Ce qui est arrivé hier suscite une profonde préoccupation",
+    "Que pense Vladimir Poutine de la chute de Bakhmout ?": "Vladimir Poutine a été informé de la situation",
+    "Who is training Ukrainian pilots on F-16s?": "La Pologne a commencé à entraîner des pilotes ukrainiens",
+    "Who claimed responsibility for the attack on Belgorod?": "L’opération a pour l’instant été revendiquée",
+    "Which country became Russia’s biggest customer for energy?": "La Chine est devenue l’an dernier le premier client",
+    "Who will the Russian prime minister meet in China?": "Le Premier ministre russe Mikhaïl Michoustine est ce mardi",
+    "Were there casualties in the drone attacks?": "Ces attaques, qui ont eu lieu à Graïvoron",
+    "Which village does the group say it has liberated?": "Selon la chaîne, le groupe a « complètement libéré »",
+}
+REFUSED = [
+    "Qui a gagné le tournoi de tennis de Rome ?",
+    "Quelle est la recette des crêpes bretonnes ?",
+    "Combien de spectateurs au Festival de Cannes cette année ?",
+    "Quand le prochain train pour Marseille part-il ?",
+    "Who won the Champions League final?",
+    "What is the price of a barrel of oil in Texas?",
+    "How do I install a printer?",
+    "When was the Eiffel Tower built?",
+]
+
+
+@pytest.mark.model
+def test_twelve_of_twelve_questions_are_answered_and_eight_of_eight_are_refused(
+    seeds: Path, tmp_path: Path, model: Encoder
+) -> None:
+    ingest([seeds], tmp_path / "index", model)
+    with Searcher(tmp_path / "index", model) as searcher:
+        answers = {question: ask(searcher, question) for question in [*ANSWERED, *REFUSED]}
+    first = {question: (texts(answer) or [answer.reason])[0] for question, answer in answers.items()}
+    wrong = {question: first[question] for question, begin in ANSWERED.items() if not str(first[question]).startswith(begin)}
+    assert wrong == {}
+    assert [first[question] for question in REFUSED] == [Reason.NOT_IN_CORPUS] * len(REFUSED)

@@ -163,7 +163,8 @@ def fit_trust(sets: Mapping[str, Sequence[Tried]], weights: np.ndarray) -> np.nd
     # Where no answers are known only the order is learned.
     known = np.array(told)
     scale, shift = logistic(np.stack([x @ found, np.ones(len(x))], axis=1)[known], np.array(right)[known], share[known])
-    return found * scale + np.array([0.0, 0.0, 0.0, shift])
+    fitted: np.ndarray = found * scale + np.array([0.0, 0.0, 0.0, shift])
+    return fitted
 
 
 def logistic(x: np.ndarray, y: np.ndarray, share: np.ndarray) -> np.ndarray:
