@@ -380,7 +380,7 @@ LOOKS = """
 35 |          | an older copy                    | 120
 36 | +f f!    | good                             | 60
 """
-"""`+a` comes, `a!` is edited, `a@` has its time corrected by a minute, `-a` is taken out, `~` puts the page in another order."""
+"""`+a` comes, `a!` is edited, `a@` has its time corrected by a minute, `-a` goes, `~` gives another order."""
 
 HISTORY = """
 a | 1 a        | 6 a!       | 16 gone | 25 a!
@@ -475,7 +475,7 @@ def test_a_page_followed_by_hand_through_faults_has_every_version_at_its_instant
     assert set(history_) == set(expected)
     for key, versions in history_.items():
         name = key.removeprefix("block-")
-        told_of = []
+        told_of: list[tuple[int, str]] = []
         for version in versions:
             state = next(state for _, state in expected[key][len(told_of) :] if state != "gone")
             entry = version.entry
@@ -489,8 +489,8 @@ def test_a_page_followed_by_hand_through_faults_has_every_version_at_its_instant
         assert told_of == expected[key]
     # At every look that read the page, what was known is what was on it, in whatever order.
     with Searcher(folder, HashingEncoder()) as searcher:
-        for number, page in pages.items():
-            moment = datetime.fromtimestamp(instants[number - 1], UTC)
+        for at, page in pages.items():
+            moment = datetime.fromtimestamp(instants[at - 1], UTC)
             hits = searcher.search("rivière", 100, as_of=moment).hits
             assert {hit.passage.entry.key: hit.passage.text for hit in hits} == {
                 f"block-{name}": said(name, state) for name, state in page.items()

@@ -381,10 +381,29 @@ def test_a_date_that_there_is_not_is_named_and_the_entry_kept(page: Page) -> Non
     found = page(document("", ld(**{"@type": "LiveBlogPosting"}, liveBlogUpdate=updates)))
     [failure] = [one for one in found if isinstance(one, Failure)]
     assert failure.reason == "there is no day '2023-02-31': correct it in the document"
-    assert next((one.key, one.published) for one in found if isinstance(one, Entry)) == ("2", None)
+    [first, second] = [one for one in found if isinstance(one, Entry)]
+    assert (first.key, first.published, first.precision, first.clock) == ("2", None, None, time(11, 58))
+    assert second.published is not None
     found = page(document(f"<article>{ARTICLE}</article>", '<meta itemprop="datePublished" content="31/02/2023">'))
-    assert found[0] == Failure("page", "there is no day '31/02/2023': correct it in the document")
+    assert found[0] == Failure("page", "there is no day '31/02/2023': correct it in the document", kept=True)
     assert isinstance(found[1], Entry)
+
+
+def test_a_moment_of_the_markup_that_there_is_not_is_named_where_readers_see_no_other(page: Page) -> None:
+    def block(shown: str) -> str:
+        return (
+            f'<div id="block-a"><time datetime="2023-02-31T11:58:00Z">{shown}</time><h2 class="block-title">Un</h2>'
+            '<div class="block-elements"><p>Deux blessés.</p></div></div>'
+        )
+
+    found = page(document(block("il y a peu"), LIVE))
+    assert [one.reason for one in found if isinstance(one, Failure)] == [
+        "there is no day '2023-02-31': correct it in the document"
+    ]
+    assert [(one.published, one.clock) for one in found if isinstance(one, Entry)] == [(None, time(11, 58))]
+    [entry] = page(document(block("12h58"), LIVE))
+    assert isinstance(entry, Entry)
+    assert entry.clock == time(12, 58)
 
 
 def test_an_update_without_a_text_is_named(page: Page) -> None:

@@ -58,7 +58,7 @@ def from_text(document: Document, page: str) -> Iterator[Entry | Failure]:
     published, precision, wrong = _moment(stated.published, within)
     modified, _, _ = _moment(stated.modified, within)
     if wrong:
-        yield Failure(document.source, wrong)
+        yield Failure(document.source, wrong, kept=True)
     document = replace(document, facts=replace(facts, url=stated.url or facts.url))
     found = _entries(tree, stated, within)
     if found:
@@ -102,7 +102,8 @@ def _moment(written: str, within: tzinfo) -> tuple[datetime | None, Precision | 
     try:
         found, precision = dates.reading(written, within)
     except InvalidRequest as error:
-        return None, None, str(error)
+        known = dates.salvaged(written, within).published
+        return known, "day" if known else None, str(error)
     # A page that knows no more than the day still has to write a time.
     return found, "day" if found.timetz().replace(tzinfo=None) == time() else precision, None
 
@@ -142,6 +143,8 @@ def _stated_blocks(updates: list[Update], within: tzinfo) -> Iterator[Block]:
         block = Block(title=" ".join(markup.fragment_lines(update.headline)), lines=markup.fragment_lines(update.body))
         block.published, precision, block.wrong = _moment(update.published, within)
         block.precision = precision or "minute"
+        if block.wrong:
+            block.clock = dates.salvaged(update.published, within).clock
         if block.published and precision != "day":
             block.clock = block.published.timetz().replace(tzinfo=None, second=0, microsecond=0)
         own = update.url if addresses.count(update.url) == 1 else ""

@@ -167,11 +167,13 @@ def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> Non
     clock = _CLOCK.search(written)
     shown = heading(clock.group()) if clock else None
     block.clock = shown.clock if shown else None
+    wrong = ""
     for moment in moments:
         try:
             block.published, block.precision = dates.reading(moment, within)
-        except InvalidRequest:
+        except InvalidRequest as error:
             # What readers see may still be a time; a page's attributes are for its scripts.
+            wrong = wrong or str(error)
             continue
         if block.precision == "day":
             block.day = dates.written_day(moment)
@@ -187,6 +189,8 @@ def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> Non
                 block.published = block.published.astimezone(timezone(offset) if offset else UTC)
         block.clock = block.published.timetz().replace(tzinfo=None, second=0, microsecond=0)
         return
+    if wrong and block.clock is None and block.day is None:
+        block.wrong, block.clock = wrong, dates.salvaged(moments[0], within).clock
 
 
 def _named_once(found: list[Found]) -> list[Found]:
