@@ -446,6 +446,29 @@ def test_any_fragment_becomes_lines_without_a_crash(fragment: str) -> None:
     assert all(line.strip() == line and line and "\n" not in line for line in markup.fragment_lines(f"<p>{fragment}"))
 
 
+TREES = st.recursive(
+    st.text("ab \n\u00a0é", max_size=6),
+    lambda inner: st.tuples(
+        st.sampled_from(["div", "p", "li", "b", "a", "br", "script", "section", "svg"]), st.lists(inner, max_size=4)
+    ).map(lambda node: f"<{node[0]}>{''.join(node[1])}</{node[0]}>"),
+    max_leaves=25,
+)
+
+
+@given(TREES, st.integers(0, 30))
+def test_the_short_texts_of_a_page_are_the_texts_of_its_elements_that_are_short(written: str, most: int) -> None:
+    tags = frozenset(["div", "p", "li"])
+    page = lxml.html.fragment_fromstring(f"{written}<!-- no --><?no?>", create_parent="div")
+    found = dict(markup.small_texts(page, tags, most))
+    for node in page.iter(*tags):
+        silent = any(above.tag in ("script", "svg") for above in node.iterancestors())
+        text = markup.text(node)
+        if not silent and len("".join(node.itertext())) + 2 * len(list(node.iter())) <= most:
+            assert found[node] == text
+        assert found.get(node, text) == text
+        assert (node in found) <= (len(text) <= most)
+
+
 WORDS = st.text(st.sampled_from("abcdéèàçœ’«»&<>'\" "), min_size=1, max_size=20).map(lambda t: f"m{t}".strip())
 
 

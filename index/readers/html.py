@@ -123,8 +123,9 @@ def _entries(tree: Any, stated: Stated, within: tzinfo) -> list[live.Found]:
     called = stated.live or _CALLED_LIVE.search(f"{stated.headline} {tree.findtext('.//title') or ''}")
     if not called:
         return []
-    text = article.extract(tree, stated).lines
+    text: list[str] | None = None
     for candidate in live.repeated(tree, within):
+        text = article.extract(tree, stated).lines if text is None else text
         if _share(candidate, text) >= _SHARE:
             return candidate
     return []
@@ -168,11 +169,13 @@ def _live(
             one.block.url = f"{document.facts.url.partition('#')[0]}#{one.node.get('id')}"
     if nodes:
         _cut_from(nodes[0])
-    rest = article.extract(tree, replace(stated, body=""))
-    entries = "\n".join(line for one in found for line in one.block.lines)
-    lines = [line for line in rest.lines if line not in entries]
-    if _is_prose(lines):
-        lead = blocks.lead(document, lines, title=document.facts.title or rest.title)
-        yield _dated(lead, published, precision)
+    # Most pages have nothing but menus above their entries, and finding an article among them takes long.
+    if 2 * sum(count for line in markup.lines(tree) if (count := markup.words(line)) >= _SENTENCE) >= _LEAD:
+        rest = article.extract(tree, replace(stated, body=""))
+        entries = "\n".join(line for one in found for line in one.block.lines)
+        lines = [line for line in rest.lines if line not in entries]
+        if _is_prose(lines):
+            lead = blocks.lead(document, lines, title=document.facts.title or rest.title)
+            yield _dated(lead, published, precision)
     anchor = Anchor(published.date(), "oldest") if published else Anchor(modified.date(), "newest") if modified else None
     yield from blocks.entries(document, [one.block for one in found], anchor)

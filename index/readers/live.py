@@ -24,8 +24,12 @@ def _classed(name: str) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """Where the parts of an entry are, as XPath. `moment` gives a date or a number, `clock` what readers see of the time."""
+    """Where the parts of an entry are, as XPath. `moment` gives a date or a number, `clock` what readers see of the time.
 
+    A page without any of `classes` has no such entries; with none named, any page may have.
+    """
+
+    classes: frozenset[str]
     entry: str
     moment: str
     clock: str
@@ -37,6 +41,7 @@ class Shape:
 SHAPES = (
     # Express
     Shape(
+        frozenset(["live-events__entry"]),
         f"//*[{_classed('live-events__entry')}]",
         "@data-sort-time | .//time/@datetime",
         ".//time/text()",
@@ -45,6 +50,7 @@ SHAPES = (
     ),
     # The papers of Reach: Mirror, Cork Beo, Manchester Evening News
     Shape(
+        frozenset(["live-event-entry"]),
         f"//*[{_classed('live-event-entry')}]",
         "@data-post-time",
         ".//time/text()",
@@ -53,6 +59,7 @@ SHAPES = (
     ),
     # Commented matches, of Sports.fr: the time is the minute of play, which is no time of day.
     Shape(
+        frozenset(["live-match-comment", "live-match-comment-block-title"]),
         f"//*[{_classed('live-match-comment')} or {_classed('live-match-comment-block-title')}]",
         "",
         f".//*[{_classed('live-match-comment-time')}] | self::*[{_classed('live-match-comment-block-title')}]/div/text()[1]",
@@ -61,6 +68,7 @@ SHAPES = (
     ),
     # The Guardian
     Shape(
+        frozenset(),
         '//*[starts-with(@id, "block-")][.//time[@datetime]]',
         ".//time/@datetime",
         ".//time",
@@ -69,6 +77,7 @@ SHAPES = (
     ),
     # Le Monde
     Shape(
+        frozenset(["post__live-container"]),
         f"//*[{_classed('post__live-container')}]",
         ".//time/@datetime",
         f".//*[{_classed('date')}] | .//time",
@@ -93,7 +102,10 @@ class Found:
 
 def entries(tree: Any, within: tzinfo) -> list[Found]:
     """The entries of a page of a known shape, in its order; none where no shape fits."""
+    classes = {name for value in tree.xpath("//@class") for name in value.split()}
     for shape in SHAPES:
+        if shape.classes and not shape.classes & classes:
+            continue
         found = [Found(block, node) for node in tree.xpath(shape.entry) if (block := _block(node, shape, within))]
         if found:
             return _named_once(found)
@@ -111,7 +123,7 @@ def repeated(tree: Any, within: tzinfo) -> Iterator[list[Found]]:
             name = above.get("class") or ""
             if name and _LIVE.search(name):
                 groups[above.tag, name.split()[0]].append(above)
-    shape = Shape("", ".//time/@datetime", ".//time", ".//h2 | .//h3 | .//h4")
+    shape = Shape(frozenset(), "", ".//time/@datetime", ".//time", ".//h2 | .//h3 | .//h4")
     candidates: list[list[Found]] = []
     for nodes in groups.values():
         single = [node for node in dict.fromkeys(nodes) if nodes.count(node) == 1]
