@@ -137,7 +137,8 @@ class FaissVectors:
                     check = zlib.crc32(part, check)
                     file.write(part)
 
-                faiss.write_index(mapped, faiss.PyCallbackIOWriter(write))
+                # FAISS comes with a description of its types that leaves this class out.
+                faiss.write_index(mapped, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
                 file.write(check.to_bytes(_CHECK, "little"))
                 file.flush()
                 os.fsync(file.fileno())
