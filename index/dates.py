@@ -281,7 +281,10 @@ def reading(value: object, within: tzinfo) -> tuple[datetime, Precision]:
     if _EPOCH.fullmatch(text):
         number = float(text)
         seconds = number / 1000 if abs(number) >= 1e11 else number
-        return _reached(datetime.fromtimestamp(seconds, UTC).astimezone(within), text), "second"
+        try:
+            return _reached(datetime.fromtimestamp(seconds, UTC).astimezone(within), text), "second"
+        except (ValueError, OverflowError, OSError) as error:
+            raise InvalidRequest(f"'{text[:40]}' is out of reach: years 2 to 9998") from error
     text = _SPACED.sub(lambda found: found[1] or "", text)
     if len(text) > 10 and text[:3].isalpha() and "," in text[:12]:
         try:

@@ -387,6 +387,12 @@ def test_a_date_that_there_is_not_is_named_and_the_entry_kept(page: Page) -> Non
     found = page(document(f"<article>{ARTICLE}</article>", '<meta itemprop="datePublished" content="31/02/2023">'))
     assert found[0] == Failure("page", "there is no day '31/02/2023': correct it in the document", kept=True)
     assert isinstance(found[1], Entry)
+    assert found[1].published is None
+    # The day is still one.
+    found = page(document(f"<article>{ARTICLE}</article>", '<meta itemprop="datePublished" content="23/05/2023 25h61">'))
+    assert found[0] == Failure("page", "there is no time of day '25h61': correct it in the document", kept=True)
+    assert isinstance(found[1], Entry)
+    assert (published_text(found[1].published, found[1].precision), found[1].dated) == ("2023-05-23", "document")
 
 
 def test_a_moment_of_the_markup_that_there_is_not_is_named_where_readers_see_no_other(page: Page) -> None:

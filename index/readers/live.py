@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
 from typing import Any
+
+import lxml.etree
 
 from index import dates
 from index.errors import InvalidRequest
@@ -171,7 +174,13 @@ def _without_minute(lines: list[str], minute: str) -> list[str]:
 
 
 def _nodes(node: Any, path: str) -> list[Any]:
-    return list(node.xpath(path)) if path else []
+    return list(_compiled(path)(node)) if path else []
+
+
+@cache
+def _compiled(path: str) -> Any:
+    """A path that is asked for of every entry: to read it anew each time takes longer than to follow it."""
+    return lxml.etree.XPath(path)
 
 
 def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> None:
