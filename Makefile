@@ -26,6 +26,7 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/filrouge bench embed
+	$(BIN)/filrouge bench read
 	$(BIN)/filrouge bench ingest
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk

@@ -84,7 +84,7 @@ def report(found: "Report", file: TextIO | None = None) -> None:
                 found.changed,
                 found.unchanged,
                 found.withdrawn,
-                len(found.failures),
+                sum(not failure.kept for failure in found.failures),
                 found.passages,
             )
         )
@@ -94,6 +94,9 @@ def report(found: "Report", file: TextIO | None = None) -> None:
     told = [f"{places[name]} ({found.dated[name]})" for name in places if found.dated.get(name)]
     if told:
         console.print(f"days known from {', '.join(told)}", highlight=False, soft_wrap=True)
+    kept = sum(failure.kept for failure in found.failures)
+    if kept:
+        console.print(f"kept without a day or time that there is not: {kept}", highlight=False, soft_wrap=True)
 
 
 def look(page: str, found: "Look") -> None:

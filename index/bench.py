@@ -1,12 +1,15 @@
 """Speed of the whole walks, beside a named rival in the same run; `embed.bench` has the embedding alone."""
 
 import itertools
+import json
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +17,12 @@ import numpy as np
 from embed import Encoder, ModelCard
 from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
-from index import evaluate, lock, measures
+from index import evaluate, lock, measures, readers
+from index.documents import Document, Facts, Failure, find
 from index.engine import ExactVectors
+from index.errors import UnreadableDocument
 from index.evidence import REACH, understand
-from index.ingest import ingest
+from index.ingest import ingest, passages
 from index.judgements import EvaluationSet, Question
 from index.language import LANGUAGES
 from index.reader import Filters, Reader
@@ -56,6 +61,88 @@ def ingesting(encoder: Encoder, rival: Rival) -> Comparison:
         [Row("entries/s", _PASSAGES / ours, _PASSAGES / theirs, theirs / ours)],
         [f"{_PASSAGES} entries with a title and three sentences; ours reads, cuts, embeds, commits and indexes them"],
     )
+
+
+def reading(encoder: Encoder, paths: Sequence[Path] = ()) -> Comparison:
+    """Documents to entries, beside embedding what was read: how many times as fast the one is as the other.
+
+    `paths` are documents to read; without any, a live blog as text, as JSON Lines and as a page, and an article are made of the
+    sample texts. Each kind of document is a row. Of long documents the beginning is embedded, which is enough for a rate.
+    """
+    rows, notes = [], []
+    with tempfile.TemporaryDirectory() as name:
+        groups: dict[str, list[Document]] = defaultdict(list)
+        held: dict[str, list[Entry]] = defaultdict(list)
+        for document in find(paths or _made(Path(name)), Facts(tz="Europe/Paris")):
+            try:
+                if isinstance(document, Failure):
+                    raise UnreadableDocument(document.reason)
+                entries = list(_read(document))
+                kind = _kind(document, entries)
+            except UnreadableDocument as error:
+                notes.append(f"{document.source}: {error}")
+                continue
+            groups[kind].append(document)
+            held[kind].extend(entries)
+        for kind, documents in groups.items():
+            entries = held[kind]
+            if not entries:
+                notes.append(f"{kind}: {len(documents)} documents without entries")
+                continue
+            sample = entries[:: max(1, len(entries) // _PASSAGES)]
+            found_in = [passages(entry, encoder) for entry in sample]
+            texts = [text for one in found_in for _, text in one][: 2 * _PASSAGES]
+            share = len(texts) / sum(map(len, found_in))
+            ours, theirs = alternate(
+                lambda d=documents: [entry for document in d for entry in _read(document)],  # type: ignore[misc]
+                lambda t=texts: encoder.read_passages([text for text, _ in t], [content_spans(*one) for one in t]),  # type: ignore[misc]
+            )
+            read, embedded = len(entries) / ours, len(sample) * share / theirs
+            rows.append(Row(f"entries/s, {kind}", read, embedded, read / embedded))
+            size = sum(document.path.stat().st_size for document in documents) / len(documents) / 1024
+            long = sum(len(entry.text) for entry in entries) / len(entries)
+            notes.append(
+                f"{kind}: {len(documents)} documents of {size:,.0f} kB, {len(entries) / len(documents):,.1f} entries each, "
+                f"of {long:,.0f} characters"
+            )
+    return Comparison("read", "embedding the same", rows, notes)
+
+
+def _kind(document: Document, entries: Sequence[Entry]) -> str:
+    """The kind of a document; of pages, whether they are live blogs."""
+    kind = readers.kind(document)
+    page = "live page" if len(entries) > 1 else "article page"
+    return page if kind == "html" else kind
+
+
+def _read(document: Document) -> Iterator[Entry]:
+    return (item for item in readers.read(document) if isinstance(item, Entry))
+
+
+def _made(folder: Path) -> list[Path]:
+    """A live blog in three formats, and articles, of the sample texts, with as much markup as pages have."""
+    texts = sample_texts(_PASSAGES, seed=8, lengths=(3,))
+    clocks = [f"{12 + n // 60:02}:{n % 60:02}" for n in range(len(texts))]
+    menu = "".join(f'<li class="nav-item" data-id="{n}"><a class="link" href="/{n}">Rubrique {n}</a></li>' for n in range(400))
+    head = '<!DOCTYPE html><html lang="fr"><head><title>En direct</title></head>'
+    frame = f'{head}<body><ul class="menu">{menu}</ul>%s</body></html>'
+    blocks = "".join(
+        f'<div id="block-{n}" class="block"><p class="block-time"><time datetime="2023-05-23T{clock}:00Z">{clock}</time></p>'
+        f'<h2 class="block-title">Titre {n}</h2><div class="block-elements"><p>{escape(text)}</p></div></div>'
+        for n, (clock, text) in enumerate(zip(clocks, texts, strict=True))
+    )
+    lines = [json.dumps({"_id": str(n), "text": text, "title": f"Titre {n}", "lang": "fr"}) for n, text in enumerate(texts)]
+    made = {
+        "direct.txt": "\n".join(f"{clock} : Titre\n{text}" for clock, text in zip(clocks, texts, strict=True)),
+        "direct.jsonl": "\n".join(lines),
+        "direct.html": frame % blocks,
+    }
+    for at in range(0, len(texts), 12):
+        body = "".join(f"<p>{escape(text)}</p>" for text in texts[at : at + 12])
+        made[f"article{at}.html"] = frame % f"<article><h1>Titre {at}</h1>{body}</article>"
+    for name, content in made.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return [folder / name for name in made]
 
 
 def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:

@@ -250,6 +250,16 @@ def written_day(text: str) -> WrittenDay | None:
     return WrittenDay(day, month, year, weekday, found.end())
 
 
+def written_end(text: str) -> int:
+    """Where the day ends that `text` begins with, whether or not there is such a day.
+
+    >>> written_end("31 février 2023, 11h58")
+    15
+    """
+    found = _WRITTEN_DAY.match(text)
+    return found.end() if found else 0
+
+
 _CLOCK = re.compile(r"[\s,T|]*(?:(?:à|at|-|–)\s+)?(\d{1,2})\s?[:hH]\s?(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(.*)$", re.DOTALL)
 _EPOCH = re.compile(r"-?\d{9,14}(?:\.\d+)?")
 _SPACED = re.compile(r"(?<=[T\s]\d\d:\d\d)(:\d\d(?:\.\d+)?)? +(?=[+-]\d\d:?\d\d$)")
@@ -271,7 +281,10 @@ def reading(value: object, within: tzinfo) -> tuple[datetime, Precision]:
     if _EPOCH.fullmatch(text):
         number = float(text)
         seconds = number / 1000 if abs(number) >= 1e11 else number
-        return _reached(datetime.fromtimestamp(seconds, UTC).astimezone(within), text), "second"
+        try:
+            return _reached(datetime.fromtimestamp(seconds, UTC).astimezone(within), text), "second"
+        except (ValueError, OverflowError, OSError) as error:
+            raise InvalidRequest(f"'{text[:40]}' is out of reach: years 2 to 9998") from error
     text = _SPACED.sub(lambda found: found[1] or "", text)
     if len(text) > 10 and text[:3].isalpha() and "," in text[:12]:
         try:
@@ -312,6 +325,47 @@ def _reached(found: datetime, text: str) -> datetime:
     if not in_reach(found):
         raise InvalidRequest(f"'{text[:40]}' is out of reach: years 2 to 9998")
     return found
+
+
+_CLOCKS = re.compile(r"(?<![\d:])([01]?\d|2[0-3])\s?[hH:]\s?([0-5]\d)(?!\d)")
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What is known all the same of a moment that is none: its day, as its first moment, or else its time of day."""
+
+    published: datetime | None
+    clock: time | None
+
+    @property
+    def kept(self) -> str:
+        """How an entry of that moment is kept.
+
+        >>> salvaged("2023-05-23 25:61", UTC).kept
+        'the entry is kept with its day alone'
+        """
+        how = "with its day alone" if self.published else "with its time of day alone" if self.clock else "without a time"
+        return f"the entry is kept {how}"
+
+
+def salvaged(value: object, within: tzinfo) -> Salvaged:
+    """What is still known of a value that `reading` refuses. A time of day is as it is written, in whatever zone.
+
+    >>> salvaged("2023-02-31T11:58:00+02:00", UTC)
+    Salvaged(published=None, clock=datetime.time(11, 58))
+    >>> salvaged("23/05/2023 25h61", UTC)
+    Salvaged(published=datetime.datetime(2023, 5, 23, 0, 0, tzinfo=datetime.timezone.utc), clock=None)
+    """
+    text = str(value).strip()
+    try:
+        day = written_day(text)
+        known = day.resolve() if day else None
+    except InvalidRequest:
+        known = None
+    if known is not None:
+        return Salvaged(midnight(known, within), None)
+    found = _CLOCKS.search(text)
+    return Salvaged(None, time(int(found[1]), int(found[2])) if found else None)
 
 
 ABBREVIATIONS: Mapping[str, tzinfo] = {

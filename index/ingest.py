@@ -106,9 +106,9 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
         pending: dict[bytes, _Text] = {}
         count = 0
         for _, entry in store.all_versions():
-            passages = _passages(entry, encoder)
-            count += len(passages)
-            pending.update((passage.vector_hash, text) for passage, text in passages)
+            cut_up = passages(entry, encoder)
+            count += len(cut_up)
+            pending.update((passage.vector_hash, text) for passage, text in cut_up)
             if len(pending) >= _EMBED_EVERY:
                 store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
                 pending = {}
@@ -116,7 +116,7 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
                 progress(count)
         store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
         store.replace_passages(
-            ((version, [passage for passage, _ in _passages(entry, encoder)]) for version, entry in store.all_versions()),
+            ((version, [passage for passage, _ in passages(entry, encoder)]) for version, entry in store.all_versions()),
             encoder.card,
             space,
         )
@@ -201,16 +201,16 @@ class _Run:
             if before == entry.content_hash:
                 self.report.unchanged += 1
                 continue
-            passages = _passages(entry, self._encoder)
+            cut_up = passages(entry, self._encoder)
             if before is None:
                 self.report.added += 1
             else:
                 self.report.changed += 1
-            self.report.passages += len(passages)
-            self._passages += len(passages)
-            self._texts.update((passage.vector_hash, text) for passage, text in passages)
+            self.report.passages += len(cut_up)
+            self._passages += len(cut_up)
+            self._texts.update((passage.vector_hash, text) for passage, text in cut_up)
             self._pending[origin.source] = origin
-            self._entries.append((entry, [passage for passage, _ in passages]))
+            self._entries.append((entry, [passage for passage, _ in cut_up]))
             if len(self._texts) >= _EMBED_EVERY:
                 self._embed()
                 self._progress(self.report)
@@ -237,7 +237,7 @@ _Text = tuple[str, str]
 """What the model reads of a passage, and its language."""
 
 
-def _passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
+def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
     """The passages of an entry, each with what the model reads of it."""
     found = []
     for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):

@@ -64,13 +64,14 @@ def _made(store: Store, generation: int, card: ModelCard, space: Space) -> tuple
     except OSError as error:
         raise StorageError(f"cannot make room for an earlier state of the index: {error.strerror or error}") from error
     try:
-        vectors = FaissVectors(card.dimension)
+        vectors, there = FaissVectors(card.dimension), store.passages_then(generation)
+        vectors.expect(there)
         embedded = 0
         for ids, langs, rows in store.vectors_then(generation):
             vectors.add(ids, space.passages(rows, langs))
             embedded += len(ids)
         vectors.commit(generation)
-        terms, there = _terms(store, generation, Path(folder.name)), store.passages_then(generation)
+        terms = _terms(store, generation, Path(folder.name))
         if embedded != there:
             raise StorageError(
                 f"{there - embedded} of {there} passages of that time were embedded with another model only: "

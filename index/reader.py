@@ -192,15 +192,21 @@ class Reader:
     def _feed_vectors(self, upto: int) -> None:
         before = len(self._vectors)
         died = self.store.died(self._vectors.generation, upto)
-        # Read to its end first: a failure half-way would leave some to be added twice.
-        born = list(self.store.born_vectors(self._vectors.generation, upto))
-        # They are of the model that the index has now, and it may have been given another since the last look.
-        self.store.require(self._card)
-        self._vectors.remove(died)
-        for ids, langs, vectors in born:
-            self._vectors.add(ids, self._space.passages(vectors, langs))
+        added = 0
+        try:
+            self._vectors.remove(died)
+            self._vectors.expect(self.store.born_count(self._vectors.generation, upto))
+            for ids, langs, vectors in self.store.born_vectors(self._vectors.generation, upto):
+                self._vectors.add(ids, self._space.passages(vectors, langs))
+                added += len(ids)
+            # They are of the model that the index has now, and it may have been given another since the last look.
+            self.store.require(self._card)
+        except BaseException:
+            # Half of them would be added twice the next time.
+            self._vectors.abandon()
+            raise
         self._vectors.commit(upto)
-        if self._writing and sum(len(ids) for ids, _, _ in born) > max(1000, before // 10):
+        if self._writing and added > max(1000, before // 10):
             self._save_vectors()
 
     def _save_vectors(self) -> None:

@@ -568,6 +568,16 @@ class Store:
             last = rows[-1][0]
             yield [Indexed(i, lang, title, text[start:end]) for i, lang, title, text, start, end in rows]
 
+    def born_count(self, after: int, upto: int) -> int:
+        """How many passages `born` gives."""
+        with self._reading() as db:
+            return int(
+                db.execute(
+                    f"SELECT count(*) FROM passages p WHERE p.born > {int(after)} AND {_ALIVE.format('p')}",
+                    {"generation": upto},
+                ).fetchone()[0]
+            )
+
     def born_vectors(self, after: int, upto: int) -> Iterator[tuple[Ids, list[str], Vectors]]:
         """The ids of the passages of `born` with their languages and vectors, in batches, ids ascending."""
         return self._vectors(f"p.born > {int(after)} AND {_ALIVE.format('p')}", upto)

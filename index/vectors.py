@@ -21,6 +21,8 @@ from embed.encoder import Vectors
 from index.records import Ids, Ranking
 
 _FILE = re.compile(r"vectors-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)\.faiss")
+_STEP = 4096
+"""Vectors that are copied at once."""
 _CHECK = 4
 """Bytes of the checksum that a file ends with."""
 
@@ -42,17 +44,36 @@ class FaissVectors:
         self._segments: list[_Segment] = []
         self._dead = np.zeros(0, dtype=np.int64)  # in a segment, and passed over
         self._removed = np.zeros(0, dtype=np.int64)  # dead after the next commit
-        self._added: list[tuple[Ids, Vectors]] = []
+        self._added: list[Ids] = []  # the ids of `_fresh`, in its order
+        self._fresh: Any = None  # faiss.IndexFlatIP, of what was added since the last commit
+        self._lost = np.zeros(0, dtype=np.int64)  # added and removed again before a commit
+
+    def expect(self, count: int) -> None:
+        """Make room for `count` vectors that are about to be added: without it, they are copied as they become many."""
+        index = self._fresh = self._fresh or faiss.IndexFlatIP(self._dimension)
+        held = index.codes.size()
+        # Made smaller again, it keeps its room.
+        index.codes.resize(held + count * self._dimension * 4)
+        index.codes.resize(held)
+
+    def abandon(self) -> None:
+        """Forget what was added and removed since the last commit."""
+        self._added, self._fresh = [], None
+        self._removed = self._lost = np.zeros(0, dtype=np.int64)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """See `VectorEngine.add`."""
         if vectors.shape != (len(ids), self._dimension):
             raise ValueError(f"{len(ids)} ids with vectors of shape {vectors.shape}; dimension {self._dimension}")
-        self._added.append((ids, vectors))
+        self._fresh = self._fresh or faiss.IndexFlatIP(self._dimension)
+        # Copied into the index at once, so that nothing is held twice.
+        self._fresh.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        self._added.append(ids.astype(np.int64))
 
     def remove(self, ids: Ids) -> None:
         """See `VectorEngine.remove`."""
-        self._added = [(some[kept], rows[kept]) for some, rows in self._added for kept in [~np.isin(some, ids)]]
+        if self._added:
+            self._lost = np.union1d(self._lost, np.intersect1d(np.concatenate(self._added), ids))
         self._removed = np.union1d(self._removed, _held(self._segments, ids))
 
     def commit(self, generation: int) -> None:
@@ -60,17 +81,16 @@ class FaissVectors:
         # Replaced, never changed: views hold the old lists.
         segments = list(self._segments)
         self._dead = np.union1d(self._dead, self._removed)
-        self._removed = np.zeros(0, dtype=np.int64)
         if self._added:
-            ids = np.concatenate([ids for ids, _ in self._added])
-            segments.append(self._segment(ids, [vectors for _, vectors in self._added]))
-            self._added = []
+            fresh = _Segment(np.concatenate(self._added), self._fresh)
+            segments.append(self._merged([fresh], self._lost) if len(self._lost) else fresh)
+        self.abandon()
         while len(segments) > 1 and len(segments[-2].ids) < 2 * len(segments[-1].ids):
-            segments[-2:] = [self._merged(segments[-2:])]
+            segments[-2:] = [self._merged(segments[-2:], self._dead)]
         self._dead = _held(segments, self._dead)
         held = sum(len(segment.ids) for segment in segments)
         if len(self._dead) > held // 5:
-            segments = [self._merged(segments)]
+            segments = [self._merged(segments, self._dead)]
             self._dead = np.zeros(0, dtype=np.int64)
         self._segments = segments
         self.generation = generation
@@ -79,19 +99,17 @@ class FaissVectors:
         """See `VectorEngine.view`."""
         return FaissView(self.generation, tuple(self._segments), self._dead)
 
-    def _segment(self, ids: Ids, parts: Sequence[Vectors]) -> _Segment:
+    def _merged(self, segments: Sequence[_Segment], without: Ids) -> _Segment:
+        kept = [~np.isin(segment.ids, without) for segment in segments]
         index = faiss.IndexFlatIP(self._dimension)
-        for part in parts:
-            index.add(np.ascontiguousarray(part, dtype=np.float32))
-        return _Segment(ids.astype(np.int64), index)
-
-    def _merged(self, segments: Sequence[_Segment]) -> _Segment:
-        ids, parts = [], []
-        for segment in segments:
-            kept = ~np.isin(segment.ids, self._dead)
-            ids.append(segment.ids[kept])
-            parts.append(segment.index.reconstruct_n(0, len(segment.ids))[kept])
-        return self._segment(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64), parts)
+        index.codes.resize(sum(int(some.sum()) for some in kept) * self._dimension * 4)
+        index.codes.resize(0)
+        for segment, some in zip(segments, kept, strict=True):
+            for at in range(0, len(segment.ids), _STEP):
+                rows = segment.index.reconstruct_n(at, min(_STEP, len(segment.ids) - at))
+                index.add(np.ascontiguousarray(rows[some[at : at + _STEP]]))
+        ids = [segment.ids[some] for segment, some in zip(segments, kept, strict=True)]
+        return _Segment(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64), index)
 
     def __len__(self) -> int:
         return sum(len(segment.ids) for segment in self._segments) - len(self._dead)
@@ -101,16 +119,27 @@ class FaissVectors:
 
         `owner` says whose vectors these are: `load` finds them under the same one only. The file ends with a checksum.
         """
-        whole = self._merged(self._segments)
-        mapped = faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension))
-        mapped.add_with_ids(whole.index.reconstruct_n(0, len(whole.ids)), whole.ids)
+        one = len(self._segments) == 1 and not len(self._dead)
+        whole = self._segments[0] if one else self._merged(self._segments, self._dead)
+        # Put around the index that there is, since adding to it would copy every vector.
+        mapped: Any = faiss.IndexIDMap(faiss.IndexFlatIP(self._dimension))
+        mapped.index = whole.index
+        faiss.copy_array_to_vector(whole.ids, mapped.id_map)
+        mapped.ntotal = len(whole.ids)
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".vectors-", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                data = faiss.serialize_index(mapped).data
-                file.write(data)
-                file.write(zlib.crc32(data).to_bytes(_CHECK, "little"))
+                check = 0
+
+                def write(part: bytes) -> None:
+                    nonlocal check
+                    check = zlib.crc32(part, check)
+                    file.write(part)
+
+                # FAISS comes with a description of its types that leaves this class out.
+                faiss.write_index(mapped, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
+                file.write(check.to_bytes(_CHECK, "little"))
                 file.flush()
                 os.fsync(file.fileno())
             target = folder / f"vectors-{owner}-{self.generation}.faiss"

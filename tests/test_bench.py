@@ -50,6 +50,19 @@ def test_embedding_is_measured_beside_its_rival(encoder: HashingEncoder) -> None
     assert found.notes[-1] == "cosine to the rival's float32: mean 1.0000, least 1.0000"
 
 
+def test_reading_is_measured_beside_embedding_for_every_kind_of_document(
+    encoder: HashingEncoder, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    found = bench.reading(encoder)
+    kinds = ("text", "jsonl", "live page", "article page")
+    assert [row.name for row in found.rows] == [f"entries/s, {kind}" for kind in kinds]
+    assert_finite(found.rows)
+    paths = [write("fil.txt", "10h00 : Un\nPremière entrée.\n"), tmp_path / "none.txt", write("vide.txt", "")]
+    own = bench.reading(encoder, paths)
+    assert [row.name for row in own.rows] == ["entries/s, text"]
+    assert [note.rpartition(": ")[2] for note in own.notes[:2]] == ["no such file or folder", "is empty"]
+
+
 def test_ingest_is_measured_beside_embedding_alone(encoder: HashingEncoder) -> None:
     found = bench.ingesting(encoder, Rival(encoder))
     assert (found.what, found.rival, [row.name for row in found.rows]) == ("ingest", "hashing itself alone", ["entries/s"])

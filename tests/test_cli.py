@@ -1,10 +1,13 @@
 """The command line: in this process where that shows the same, in one of its own for exit statuses and streams."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +100,65 @@ def test_index_says_what_it_did_as_a_table(capsys: pytest.CaptureFixture[str], s
         ["1", "6", "0", "0", "0", "0", "11"],
     ]
     assert err == ""
+
+
+def test_every_kind_of_bad_input_has_its_reason_and_costs_no_good_entry(
+    capsys: pytest.CaptureFixture[str], write: Callable[..., Path]
+) -> None:
+    valid = json.dumps({"@type": "NewsArticle", "headline": "Crue", "datePublished": "2023-05-23T11:58:00+02:00"})
+    article = (
+        "<article><h1>Crue</h1><p>La rivière monte encore dans la vallée, dit le maire à ses voisins inquiets.</p></article>"
+    )
+    ld = '<script type="application/ld+json">'
+    write("b/01.html", f"<html><body>{article}<p>La suite de cette page n'est jamais arri")
+    write("b/02.html", f'<html><head>{ld}{{"articleBody": "x</script>{ld}{valid}</script></head><body>{article}</body></html>')
+    write("b/03.txt", "mot " * (25 * 1024**2))
+    write("b/04.zip", zipped({"bombe.txt": b"0" * (48 * 1024**2)}))
+    write("b/05.zip", zipped({"05.zip": zipped({"x.txt": b"x"}), "bon.txt": "11h58 : Bon\nUne bonne entrée.".encode()}))
+    write("b/06.txt", "31 FÉVRIER 2023\n11h58 : Un\nPremière entrée.\n25h61 : Deux\nSeconde entrée.\n10h00 :\n")
+    write("b/07.csv", "id,texte,date\n1,Premier texte,31/02/2023 11h58\n2,,2023-05-23\n3,Trois,\n3,Autre texte,\n")
+    lines = [{"_id": "1", "text": "Un."}, {"_id": "1", "text": "Deux."}, {"_id": "2", "text": " "}]
+    write("b/08.jsonl", "\n".join(map(json.dumps, lines)))
+    write(
+        "b/09.txt", "11h58 : Le Kremlin réagit\nIl est très préoccupé.\n11h50 : The Kremlin reacts\nIt is deeply concerned.\n"
+    )
+    Path("b/10").symlink_to("../b")
+    out, err = told(capsys, 1, "index", "b")
+    assert err.splitlines() == [
+        "filrouge: b/10: is a link to a folder, and is not followed: name that folder itself",
+        "filrouge: b/01.html: ends before its </body>: what there was is read; save the page again for the rest",
+        "filrouge: b/02.html: JSON-LD of script 1 is not JSON: Unterminated string starting at: line 1 column 17 (char 16)",
+        "filrouge: b/03.txt: has more than 64 MiB, and a document of its kind is read whole: split it, or make it JSON Lines",
+        "filrouge: b/04.zip: grows to more than 200 times its size, or 8 GiB: the rest is not read; unpack it",
+        "filrouge: b/05.zip/05.zip: is an archive within an archive: unpack it",
+        "filrouge: b/06.txt, line '31 FÉVRIER 2023': there is no day '31 FÉVRIER 2023': correct it in the document",
+        "filrouge: b/06.txt, heading 'Deux': there is no time of day '25h61': correct it in the document",
+        "filrouge: b/06.txt, entry of 10:00: has neither a title nor a text",
+        "filrouge: b/07.csv, line 2: there is no day '31/02/2023': correct it in the document; "
+        "the entry is kept with its time of day alone",
+        "filrouge: b/07.csv, line 3: the entry '2' has no text",
+        "filrouge: b/07.csv, line 5: the id '3' was used before, with another content: give it an id of its own",
+        "filrouge: b/08.jsonl, line 2: the id '1' was used before",
+        "filrouge: b/08.jsonl, line 3: the entry '2' has no text",
+    ]
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
+    # Nine files, a link, and what an archive holds in its place; of the failures three are of entries that are there.
+    assert cells[0][:6] == ["11", "10", "0", "0", "0", "11"]
+    assert out.splitlines()[-2:] == [
+        "days known from their documents (1), nowhere (9)",
+        "kept without a day or time that there is not: 3",
+    ]
+    found = json.loads(told(capsys, 0, "search", "texte entrée Kremlin rivière", "--json", "-k", "50")[0])["hits"]
+    assert Counter(hit["lang"] for hit in found)["en"] == 1
+    assert {hit["source"]: hit["published"] for hit in found}["b/02.html"] == "2023-05-23T11:58:00+02:00"
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    return file.getvalue()
 
 
 def test_index_takes_the_day_and_the_zone_where_no_manifest_says_them(

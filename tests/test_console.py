@@ -166,6 +166,18 @@ def test_a_report_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == ""
 
 
+def test_the_table_says_where_days_come_from_what_was_skipped_and_what_was_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    failures = [Failure("a", "is empty"), Failure("b", "there is no day '31/02/2023'", kept=True)]
+    dated = {"manifest": 2, "entry": 3, "unknown": 1, "document": 4}
+    console.report(Report(documents=3, added=10, passages=11, failures=failures, generation=1, dated=dated))
+    lines = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in lines[3].strip("│").split("│")] == ["3", "10", "0", "0", "0", "1", "11"]
+    assert lines[5:] == [
+        "days known from the entries (3), their documents (4), manifests or --date (2), nowhere (1)",
+        "kept without a day or time that there is not: 1",
+    ]
+
+
 def test_a_run_that_read_nothing_has_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     console.report(Report(documents=1, failures=[Failure("a", "is empty")]))
     assert capsys.readouterr().out == ""

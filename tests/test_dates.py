@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from index import dates
@@ -277,10 +277,15 @@ def test_what_is_no_moment_is_named(text: object, reason: str | None) -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}.{0,12}", fullmatch=True) | st.integers())
+@example(-62_135_596_801)  # a second before the year 1
+@example(99_999_999_999_999)
 def test_anything_is_a_moment_or_named_and_never_a_crash(text: object) -> None:
     try:
         found, precision = dates.reading(text, PARIS)
     except InvalidRequest:
+        known = dates.salvaged(text, PARIS)
+        assert known.published is None or known.clock is None
+        assert known.kept.startswith("the entry is kept with")
         return
     assert found.utcoffset() is not None
     assert precision in ("second", "minute", "day")

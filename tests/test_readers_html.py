@@ -381,10 +381,35 @@ def test_a_date_that_there_is_not_is_named_and_the_entry_kept(page: Page) -> Non
     found = page(document("", ld(**{"@type": "LiveBlogPosting"}, liveBlogUpdate=updates)))
     [failure] = [one for one in found if isinstance(one, Failure)]
     assert failure.reason == "there is no day '2023-02-31': correct it in the document"
-    assert next((one.key, one.published) for one in found if isinstance(one, Entry)) == ("2", None)
+    [first, second] = [one for one in found if isinstance(one, Entry)]
+    assert (first.key, first.published, first.precision, first.clock) == ("2", None, None, time(11, 58))
+    assert second.published is not None
     found = page(document(f"<article>{ARTICLE}</article>", '<meta itemprop="datePublished" content="31/02/2023">'))
-    assert found[0] == Failure("page", "there is no day '31/02/2023': correct it in the document")
+    assert found[0] == Failure("page", "there is no day '31/02/2023': correct it in the document", kept=True)
     assert isinstance(found[1], Entry)
+    assert found[1].published is None
+    # The day is still one.
+    found = page(document(f"<article>{ARTICLE}</article>", '<meta itemprop="datePublished" content="23/05/2023 25h61">'))
+    assert found[0] == Failure("page", "there is no time of day '25h61': correct it in the document", kept=True)
+    assert isinstance(found[1], Entry)
+    assert (published_text(found[1].published, found[1].precision), found[1].dated) == ("2023-05-23", "document")
+
+
+def test_a_moment_of_the_markup_that_there_is_not_is_named_where_readers_see_no_other(page: Page) -> None:
+    def block(shown: str) -> str:
+        return (
+            f'<div id="block-a"><time datetime="2023-02-31T11:58:00Z">{shown}</time><h2 class="block-title">Un</h2>'
+            '<div class="block-elements"><p>Deux blessés.</p></div></div>'
+        )
+
+    found = page(document(block("il y a peu"), LIVE))
+    assert [one.reason for one in found if isinstance(one, Failure)] == [
+        "there is no day '2023-02-31': correct it in the document"
+    ]
+    assert [(one.published, one.clock) for one in found if isinstance(one, Entry)] == [(None, time(11, 58))]
+    [entry] = page(document(block("12h58"), LIVE))
+    assert isinstance(entry, Entry)
+    assert entry.clock == time(12, 58)
 
 
 def test_an_update_without_a_text_is_named(page: Page) -> None:
@@ -425,6 +450,29 @@ def test_a_page_is_known_by_its_content(page: Page, name: str) -> None:
 @given(st.text(max_size=300) | st.text(st.sampled_from('<>/pdivhtmlscriptaliv="- \n&;#39 entry'), max_size=300))
 def test_any_fragment_becomes_lines_without_a_crash(fragment: str) -> None:
     assert all(line.strip() == line and line and "\n" not in line for line in markup.fragment_lines(f"<p>{fragment}"))
+
+
+TREES = st.recursive(
+    st.text("ab \n\u00a0é", max_size=6),
+    lambda inner: st.tuples(
+        st.sampled_from(["div", "p", "li", "b", "a", "br", "script", "section", "svg"]), st.lists(inner, max_size=4)
+    ).map(lambda node: f"<{node[0]}>{''.join(node[1])}</{node[0]}>"),
+    max_leaves=25,
+)
+
+
+@given(TREES, st.integers(0, 30))
+def test_the_short_texts_of_a_page_are_the_texts_of_its_elements_that_are_short(written: str, most: int) -> None:
+    tags = frozenset(["div", "p", "li"])
+    page = lxml.html.fragment_fromstring(f"{written}<!-- no --><?no?>", create_parent="div")
+    found = dict(markup.small_texts(page, tags, most))
+    for node in page.iter(*tags):
+        silent = any(above.tag in ("script", "svg") for above in node.iterancestors())
+        text = markup.text(node)
+        if not silent and len("".join(node.itertext())) + 2 * len(list(node.iter())) <= most:
+            assert found[node] == text
+        assert found.get(node, text) == text
+        assert (node in found) <= (len(text) <= most)
 
 
 WORDS = st.text(st.sampled_from("abcdéèàçœ’«»&<>'\" "), min_size=1, max_size=20).map(lambda t: f"m{t}".strip())

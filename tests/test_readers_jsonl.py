@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -148,10 +148,11 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(lines: Lines, line: object, re
 @pytest.mark.parametrize(
     ("date", "reason"),
     [
+        ("2023-02-31", "there is no day '2023-02-31': correct it in the document"),
         ("mardi", "'mardi' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
         ("1997", "'1997' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
         ("9999-12-31", "'9999-12-31' is out of reach: years 2 to 9998"),
-        ("0001-01-01T00:00+02:00", "'0001-01-01T00:00+02:00' is out of reach: years 2 to 9998"),
+        ("0001-01-01", "'0001-01-01' is out of reach: years 2 to 9998"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_named_and_costs_the_entry_no_more_than_that(
@@ -162,6 +163,38 @@ def test_a_time_that_cannot_be_read_is_named_and_costs_the_entry_no_more_than_th
         Entry("c", "1", "", "un", "fr"),
         Failure("c, line 1", f"{reason}; the entry is kept without a time", kept=True),
         Entry("c", "2", "", "deux", "fr"),
+    ]
+
+
+def test_of_a_time_that_cannot_be_read_the_day_or_the_time_of_day_is_kept(lines: Lines) -> None:
+    found = lines(
+        {"_id": "1", "text": "un", "date": "2023-02-31T11:58:00+02:00"},
+        {"_id": "2", "text": "deux", "date": "2023-05-23T25:61"},
+    )
+    assert found == [
+        Entry("c", "1", "", "un", "fr", clock=time(11, 58)),
+        Failure(
+            "c, line 1",
+            "there is no day '2023-02-31': correct it in the document; the entry is kept with its time of day alone",
+            kept=True,
+        ),
+        Entry("c", "2", "", "deux", "fr", datetime(2023, 5, 23, tzinfo=UTC), "day"),
+        Failure(
+            "c, line 2",
+            "'2023-05-23T25:61' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00; "
+            "the entry is kept with its day alone",
+            kept=True,
+        ),
+    ]
+
+
+def test_the_manifest_dates_the_lines_that_say_nothing_of_their_time(lines: Lines) -> None:
+    found = lines(
+        {"_id": "1", "text": "un"}, {"_id": "2", "text": "deux", "date": "2023-05-24"}, facts=Facts("fr", day=date(2023, 5, 23))
+    )
+    assert [(one.published, one.precision, one.dated) for one in found if isinstance(one, Entry)] == [
+        (datetime(2023, 5, 23, tzinfo=UTC), "day", "manifest"),
+        (datetime(2023, 5, 24, tzinfo=UTC), "day", "entry"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_message_is_named_and_the_rest_goes_on(messages: Re
         [
             {"_id": "a", "type": "image"},
             3,
-            {**MESSAGE, "_id": "b", "created_at": "2023-02-31T00:00:00Z"},
+            {**MESSAGE, "_id": "b", "plain_text": "Sans jour.", "created_at": "2023-02-31T10:30:00Z"},
             {**MESSAGE, "plain_text": "Autre."},
             {"_id": "c", "body": {"x": 1}},
             MESSAGE,
@@ -97,11 +97,17 @@ def test_what_is_wrong_with_a_message_is_named_and_the_rest_goes_on(messages: Re
     assert [(one.source, one.reason) for one in found if isinstance(one, Failure)] == [
         ("m, message 1", "the entry 'a' has no text"),
         ("m, message 2", "is not a JSON object"),
-        ("m, message 3", "there is no day '2023-02-31': correct it in the document"),
+        (
+            "m, message 3",
+            "there is no day '2023-02-31': correct it in the document; the entry is kept with its time of day alone",
+        ),
         ("m, message 5", "'body' is dict, not text"),
         ("m, message 6", "the id '64' was used before, with another content: give it an id of its own"),
     ]
-    assert [one.text for one in found if isinstance(one, Entry)] == ["Autre."]
+    assert [(one.text, one.published is None, one.clock) for one in found if isinstance(one, Entry)] == [
+        ("Sans jour.", True, time(10, 30)),
+        ("Autre.", False, None),
+    ]
 
 
 @pytest.mark.parametrize(

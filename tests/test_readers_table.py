@@ -84,9 +84,6 @@ def test_without_an_id_the_time_and_the_title_tell_entries_apart(table: Table) -
     ("row", "reason"),
     [
         ("3,,2023-05-23", "the entry '3' has no text"),
-        ("3,Texte,31/02/2023", "there is no day '31/02/2023': correct it in the document"),
-        ("3,Texte,2023-05-23 25:61", "there is no time of day '25:61': correct it in the document"),
-        ("3,Texte,hier", "'hier' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00"),
         ("3,Un, deux,2023-05-23", "has 4 values for 3 columns: quote its text"),
         ("1,Autre,2023-05-23", "the id '1' was used before, with another content: give it an id of its own"),
     ],
@@ -96,9 +93,63 @@ def test_a_bad_row_is_named_and_the_rest_goes_on(table: Table, row: str, reason:
     assert found == [Entry("t", "1", "", "Un", "fr"), Failure("t, line 3", reason), Entry("t", "5", "", "Cinq", "fr")]
 
 
-def test_an_impossible_time_of_day_is_named(table: Table) -> None:
-    [failure] = table("id,heure,texte\n1,25h61,Un\n")
-    assert failure == Failure("t, line 2", "there is no time of day '25h61': correct it in the document")
+@pytest.mark.parametrize(
+    ("written", "published", "clock", "reason"),
+    [
+        (
+            "31/02/2023",
+            None,
+            None,
+            "there is no day '31/02/2023': correct it in the document; the entry is kept without a time",
+        ),
+        (
+            "31/02/2023 11h58",
+            None,
+            time(11, 58),
+            "there is no day '31/02/2023': correct it in the document; the entry is kept with its time of day alone",
+        ),
+        (
+            "2023-05-23 25:61",
+            datetime(2023, 5, 23, tzinfo=PARIS),
+            None,
+            "there is no time of day '25:61': correct it in the document; the entry is kept with its day alone",
+        ),
+        (
+            "hier",
+            None,
+            None,
+            "'hier' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00; the entry is kept without a time",
+        ),
+    ],
+)
+def test_a_time_that_there_is_not_is_named_and_its_row_kept_with_what_is_known(
+    table: Table, written: str, published: datetime | None, clock: time | None, reason: str
+) -> None:
+    # The day of the manifest is not put in its place: the row says that it is another one.
+    found = table(f"id,text,date\n3,Texte,{written}\n", Facts("fr", "Europe/Paris", date(2023, 5, 20)))
+    assert found == [
+        Entry("t", "3", "", "Texte", "fr", published, "day" if published else None, clock),
+        Failure("t, line 2", reason, kept=True),
+    ]
+
+
+def test_an_impossible_time_of_day_is_named_and_its_row_kept_with_its_day(table: Table) -> None:
+    found = table("id,heure,date,texte\n1,25h61,,Un\n2,25h61,2023-05-23,Deux\n")
+    reason = "there is no time of day '25h61': correct it in the document; the entry is kept without it"
+    assert found == [
+        Entry("t", "1", "", "Un", "fr"),
+        Failure("t, line 2", reason, kept=True),
+        Entry("t", "2", "", "Deux", "fr", datetime(2023, 5, 23, tzinfo=PARIS), "day"),
+        Failure("t, line 3", reason, kept=True),
+    ]
+
+
+def test_the_manifest_dates_the_rows_that_say_nothing_of_their_time(table: Table) -> None:
+    found = table("id,text,date\n1,Un,\n2,Deux,2023-05-24\n", Facts("fr", "Europe/Paris", date(2023, 5, 23)))
+    assert [(one.published, one.precision, one.dated) for one in found if isinstance(one, Entry)] == [
+        (datetime(2023, 5, 23, tzinfo=PARIS), "day", "manifest"),
+        (datetime(2023, 5, 24, tzinfo=PARIS), "day", "entry"),
+    ]
 
 
 def test_a_quote_that_is_never_closed_ends_the_reading_by_name(table: Table) -> None:

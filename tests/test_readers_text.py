@@ -513,7 +513,7 @@ def test_the_lead_may_say_of_which_day_the_page_is(page: Page, line: str, days: 
 
 def test_a_lead_that_names_no_day_is_named(page: Page) -> None:
     found = page("Publié le 31 février 2023 à 11h\n11h58 : Titre\nTexte.", Facts("fr"))
-    assert found[0] == Failure("fil.txt", "there is no day '31 février 2023': correct it in the document")
+    assert found[0] == Failure("fil.txt", "there is no day '31 février 2023': correct it in the document", kept=True)
     assert [key for key, _ in whens(found)] == ["lead", "day0T11:58"]
 
 
@@ -539,6 +539,21 @@ def test_a_time_that_there_is_not_is_named_and_its_entry_is_kept_whole_with_its_
         ("Fin", "Fin."),
     ]
     assert (entries[1].published, entries[1].precision, entries[1].clock) == (datetime(2023, 5, 23, tzinfo=PARIS), "day", None)
+
+
+@pytest.mark.parametrize("day", ["31 février 2023", "31 FÉVRIER 2023,", "30/02/2023", "2023-13-01", "Mercredi 23 mai 2023 -"])
+def test_a_heading_with_a_day_that_there_is_not_is_named_and_keeps_its_time_of_day(page: Page, day: str) -> None:
+    # Nor is it of the day that its neighbours are of.
+    found = page(f"0h10 : Titre\nTexte.\n{day} 23h58 : Autre\nTexte à part.\n23h50 : Fin\nFin.")
+    assert found[1] == Failure("fil.txt, heading 'Autre'", getattr(found[1], "reason", ""), kept=True)
+    assert "correct it in the document" in getattr(found[1], "reason", "")
+    entries = [one for one in found if isinstance(one, Entry)]
+    assert [(one.key, one.title, one.text, one.clock) for one in entries] == [
+        ("2023-05-23T00:10", "Titre", "Texte.", time(0, 10)),
+        ("undatedT23:58", "Autre", "Texte à part.", time(23, 58)),
+        ("2023-05-22T23:50", "Fin", "Fin.", time(23, 50)),
+    ]
+    assert (entries[1].published, entries[1].precision, entries[1].dated) == (None, None, None)
 
 
 def test_an_impossible_time_on_a_page_without_any_other_is_text(page: Page) -> None:

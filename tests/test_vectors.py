@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,62 @@ def test_a_save_that_fails_leaves_the_file_before(tmp_path: Path) -> None:
         engine.save(tmp_path, OWNER)
     assert names(tmp_path) == [f"vectors-{OWNER}-3.faiss", f"vectors-{OWNER}-4.faiss"]
     assert FaissVectors.load(tmp_path, OWNER, 8, upto=4).generation == 3
+
+
+def test_what_is_abandoned_is_as_if_it_had_never_been_added_or_removed() -> None:
+    engine = filled(10)
+    before = engine.view()
+    engine.expect(5)
+    engine.add(numbers(11, 5), rows(5, seed=2))
+    engine.remove(numbers(3, 9))
+    engine.abandon()
+    engine.add(numbers(21, 2), rows(2, seed=3))
+    engine.commit(4)
+    assert (len(before.segments), len(engine)) == (1, 12)
+    held = np.concatenate([segment.ids for segment in engine.view().segments])
+    assert sorted(held.tolist()) == [*range(1, 11), 21, 22]
+
+
+def test_more_or_fewer_may_come_than_were_expected() -> None:
+    for expected in (0, 2, 50):
+        engine = FaissVectors(8)
+        engine.expect(expected)
+        engine.add(numbers(1, 10), rows(10))
+        engine.add(numbers(11, 10), rows(10, seed=2))
+        engine.commit(1)
+        (segment,) = engine.view().segments
+        assert segment.ids.tolist() == list(range(1, 21))
+        assert segment.index.reconstruct_n(0, 20).tolist() == np.concatenate([rows(10), rows(10, seed=2)]).tolist()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux says how much memory a process had at most")
+def test_many_vectors_are_held_once_while_they_are_added_and_saved(tmp_path: Path) -> None:
+    script = f"""
+        import re
+        from pathlib import Path
+        import numpy as np
+        from index.vectors import FaissVectors
+        def most():
+            # Not getrusage, which begins with what the process before had.
+            return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+        part = np.random.default_rng(1).standard_normal((1000, 1000), dtype=np.float32)
+        warm = FaissVectors(1000)
+        warm.add(np.arange(1000), part)
+        warm.commit(1)
+        warm.save(Path({str(tmp_path / "warm")!r}), {OWNER!r})
+        before = most()
+        engine = FaissVectors(1000)
+        engine.expect(50_000)
+        for at in range(0, 50_000, 1000):
+            engine.add(np.arange(at, at + 1000), part)
+        engine.commit(1)
+        engine.save(Path({str(tmp_path / "many")!r}), {OWNER!r})
+        print((most() - before) / (50_000 * 4000))
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    # It was five times what they weigh.
+    assert 0.9 < float(run.stdout) < 1.5
+    assert len(FaissVectors.load(tmp_path / "many", OWNER, 1000, upto=1)) == 50_000
 
 
 def test_ids_and_vectors_must_go_together() -> None:

@@ -29,7 +29,7 @@ class Block:
     """A heading and the lines below it.
 
     `published` is set where the page says the very moment, and `key` and `url` where it names the entry. `wrong` is the reason
-    why the heading's time is none.
+    why the heading's time is none: its day, where there is a clock all the same.
     """
 
     clock: time | None = None
@@ -87,7 +87,8 @@ def entries(document: Document, blocks: Sequence[Block], anchor: Anchor | None =
         title, text = (block.title, "\n".join(block.lines)) if block.lines else ("", block.title)
         where = f"{document.source}, entry of {block.clock:%H:%M}" if block.clock else f"{document.source}, entry '{key}'"
         if block.wrong:
-            yield Failure(f"{document.source}, heading '{block.title[:40]}'" if block.title else where, block.wrong)
+            named = f"{document.source}, heading '{block.title[:40]}'" if block.title else where
+            yield Failure(named, block.wrong, kept=bool(text.strip()))
         if not text.strip():
             yield Failure(where, "has neither a title nor a text")
             continue
@@ -144,6 +145,9 @@ def _days(blocks: Sequence[Block], backwards: bool, anchor: Anchor | None) -> tu
             if published is not None:
                 near = days[at] = published.date()
                 names[at] = published.date().isoformat()
+            elif blocks[at].wrong and blocks[at].clock is not None:
+                # Its day is none, and that of its neighbours would be a guess.
+                names[at] = "undated"
             elif own is not None:
                 near = days[at] = own.resolve(near)
                 names[at] = days[at].isoformat() if days[at] else f"--{own.month:02}-{own.day:02}"  # type: ignore[union-attr]

@@ -16,12 +16,12 @@ Names are compared without regard to case. Other columns are left alone.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, tzinfo
+from datetime import datetime, time, tzinfo
 from typing import Any
 
 from index import dates
 from index.documents import Document, Failure
-from index.errors import FilrougeError, UnreadableDocument
+from index.errors import FilrougeError, InvalidRequest, UnreadableDocument
 from index.language import entry_language
 from index.readers import markup
 from index.readers.blocks import mark
@@ -55,13 +55,17 @@ _CODE = 3
 def entries(
     document: Document, rows: Iterator[tuple[str, Mapping[str, Any] | UnreadableDocument]]
 ) -> Iterator[Entry | Failure]:
-    """An entry for each row; one that gives none comes as a `Failure` under its name. Of equal rows the first counts."""
+    """An entry for each row; one that gives none comes as a `Failure` under its name. Of equal rows the first counts.
+
+    A time that there is not comes as a `Failure` behind its entry, which is kept without it.
+    """
     seen: dict[str, bytes] = {}
     for name, row in rows:
         try:
             if isinstance(row, UnreadableDocument):
                 raise row
-            found = entry(document, row)
+            wrong: list[str] = []
+            found = entry(document, row, wrong)
             before = seen.get(found.key)
             if before is not None and before != found.content_hash:
                 raise UnreadableDocument(
@@ -73,10 +77,14 @@ def entries(
         if before is None:
             seen[found.key] = found.content_hash
             yield found
+            for reason in wrong:
+                yield Failure(f"{document.source}, {name}", reason, kept=True)
 
 
-def entry(document: Document, row: Mapping[str, Any]) -> Entry:
-    """The entry of one row. Raises `UnreadableDocument` or `InvalidRequest`, which say what is wrong with it."""
+def entry(document: Document, row: Mapping[str, Any], wrong: list[str]) -> Entry:
+    """The entry of one row. Raises `UnreadableDocument`, which says why it gives none; what is wrong with its time alone is
+    added to `wrong`.
+    """
     fields = {str(name).strip().lower(): value for name, value in row.items() if name is not None}
     title = _line(_first(fields, TITLE))
     text = repair(_first(fields, TEXT)).strip() or repair("\n".join(markup.fragment_lines(_first(fields, HTML))))
@@ -85,7 +93,7 @@ def entry(document: Document, row: Mapping[str, Any]) -> Entry:
         title, text = "", title
     if not text:
         raise UnreadableDocument(f"the entry '{key}' has no text" if key else "has no text")
-    published, precision, clock, dated = _time(document, fields)
+    published, precision, clock, dated = _time(document, fields, wrong)
     when = published_text(published, precision) or (f"{clock:%H:%M}" if clock else "undated")
     lang = _first(fields, LANG).replace("_", "-").partition("-")[0].lower()
     return Entry(
@@ -117,8 +125,10 @@ def _line(written: str) -> str:
     return repair(" ".join(markup.fragment_lines(written)))
 
 
-def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | None, Precision | None, time | None, Dated | None]:
-    """When the row was published: its moment; or its day, or the document's, with its time of day."""
+def _time(
+    document: Document, fields: Mapping[str, Any], wrong: list[str]
+) -> tuple[datetime | None, Precision | None, time | None, Dated | None]:
+    """When the row was published: its moment; or its day, or that of the manifest, with its time of day where it has one."""
     within: tzinfo = dates.zone(document.facts.tz)
     written, spoken = _first(fields, TIME), _first(fields, CLOCK)
     published: datetime | None = None
@@ -130,13 +140,18 @@ def _time(document: Document, fields: Mapping[str, Any]) -> tuple[datetime | Non
             # Some exports write the whole moment there.
             written, spoken = spoken, ""
         elif shown is not None and shown.clock is None:
-            raise UnreadableDocument(shown.wrong or f"there is no time of day '{spoken[:20]}': correct it in the document")
+            reason = shown.wrong or f"there is no time of day '{spoken[:20]}': correct it in the document"
+            wrong.append(f"{reason}; the entry is kept without it")
         clock = shown.clock if shown else None
     if written:
-        published, precision = dates.reading(written, within)
-    day: date | None = published.date() if published and precision == "day" else None
-    if clock and published is None:
-        day = document.facts.day
-    if clock and day:
-        published, precision = dates.instant(day, clock, within), "minute"
+        try:
+            published, precision = dates.reading(written, within)
+        except InvalidRequest as error:
+            known = dates.salvaged(written, within)
+            published, precision, clock = known.published, "day" if known.published else None, clock or known.clock
+            wrong.append(f"{error}; {known.kept}")
+    elif document.facts.day is not None:
+        published, precision = dates.midnight(document.facts.day, within), "day"
+    if clock and published and precision == "day":
+        published, precision = dates.instant(published.date(), clock, within), "minute"
     return published, precision, clock, ("entry" if written else "manifest") if published else None

@@ -72,18 +72,16 @@ def heading(line: str) -> Heading | None:
             day = dates.written_day(begin)
         except InvalidRequest as error:
             wrong = str(error)
-    if day is not None:
-        between = _BETWEEN.match(line, frame + day.end)
+    if day is not None or wrong is not None:
+        between = _BETWEEN.match(line, frame + dates.written_end(begin))
         if between is None:
             return None
         line = line[between.end() :]
-    elif wrong is not None:
-        return None
     found = _TIME.match(line)
     if found is None:
         return None
     clock = _clock(found)
-    if clock is None:
+    if clock is None and wrong is None:
         written = line[: found.start("title")] if found["title"] else line
         written = written.strip(" \t*#[]():|–—-\u00a0\u202f")
         wrong = f"there is no time of day '{written[:20]}': correct it in the document"

@@ -58,7 +58,7 @@ def from_text(document: Document, page: str) -> Iterator[Entry | Failure]:
     published, precision, wrong = _moment(stated.published, within)
     modified, _, _ = _moment(stated.modified, within)
     if wrong:
-        yield Failure(document.source, wrong)
+        yield Failure(document.source, wrong, kept=True)
     document = replace(document, facts=replace(facts, url=stated.url or facts.url))
     found = _entries(tree, stated, within)
     if found:
@@ -102,7 +102,8 @@ def _moment(written: str, within: tzinfo) -> tuple[datetime | None, Precision | 
     try:
         found, precision = dates.reading(written, within)
     except InvalidRequest as error:
-        return None, None, str(error)
+        known = dates.salvaged(written, within).published
+        return known, "day" if known else None, str(error)
     # A page that knows no more than the day still has to write a time.
     return found, "day" if found.timetz().replace(tzinfo=None) == time() else precision, None
 
@@ -122,8 +123,9 @@ def _entries(tree: Any, stated: Stated, within: tzinfo) -> list[live.Found]:
     called = stated.live or _CALLED_LIVE.search(f"{stated.headline} {tree.findtext('.//title') or ''}")
     if not called:
         return []
-    text = article.extract(tree, stated).lines
+    text: list[str] | None = None
     for candidate in live.repeated(tree, within):
+        text = article.extract(tree, stated).lines if text is None else text
         if _share(candidate, text) >= _SHARE:
             return candidate
     return []
@@ -142,6 +144,8 @@ def _stated_blocks(updates: list[Update], within: tzinfo) -> Iterator[Block]:
         block = Block(title=" ".join(markup.fragment_lines(update.headline)), lines=markup.fragment_lines(update.body))
         block.published, precision, block.wrong = _moment(update.published, within)
         block.precision = precision or "minute"
+        if block.wrong:
+            block.clock = dates.salvaged(update.published, within).clock
         if block.published and precision != "day":
             block.clock = block.published.timetz().replace(tzinfo=None, second=0, microsecond=0)
         own = update.url if addresses.count(update.url) == 1 else ""
@@ -165,11 +169,13 @@ def _live(
             one.block.url = f"{document.facts.url.partition('#')[0]}#{one.node.get('id')}"
     if nodes:
         _cut_from(nodes[0])
-    rest = article.extract(tree, replace(stated, body=""))
-    entries = "\n".join(line for one in found for line in one.block.lines)
-    lines = [line for line in rest.lines if line not in entries]
-    if _is_prose(lines):
-        lead = blocks.lead(document, lines, title=document.facts.title or rest.title)
-        yield _dated(lead, published, precision)
+    # Most pages have nothing but menus above their entries, and finding an article among them takes long.
+    if 2 * sum(count for line in markup.lines(tree) if (count := markup.words(line)) >= _SENTENCE) >= _LEAD:
+        rest = article.extract(tree, replace(stated, body=""))
+        entries = "\n".join(line for one in found for line in one.block.lines)
+        lines = [line for line in rest.lines if line not in entries]
+        if _is_prose(lines):
+            lead = blocks.lead(document, lines, title=document.facts.title or rest.title)
+            yield _dated(lead, published, precision)
     anchor = Anchor(published.date(), "oldest") if published else Anchor(modified.date(), "newest") if modified else None
     yield from blocks.entries(document, [one.block for one in found], anchor)

@@ -6,7 +6,7 @@
 | `text` | needed |
 | `title`, `url` | text |
 | `lang` | ISO 639 code; found out when absent |
-| `date` or `published` | ISO 8601 date or time; in the document's zone when it has no offset |
+| `date` or `published` | ISO 8601 date or time; in the document's zone when it has no offset; the manifest's day when absent |
 
 Other keys are left alone. A line without `text` may be a message of a live service: `index.readers.columns` says what its parts
 are called.
@@ -17,7 +17,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, BinaryIO
 
 from index import dates
@@ -56,9 +56,7 @@ def read(document: Document) -> Iterator[Entry | Failure]:
                     seen.add(entry.key)
                     yield entry
                     for reason in wrong:
-                        yield Failure(
-                            f"{document.source}, line {number}", f"{reason}; the entry is kept without a time", kept=True
-                        )
+                        yield Failure(f"{document.source}, line {number}", reason, kept=True)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UnreadableDocument(f"cannot be read to its end: {error}") from error
     if empty:
@@ -93,19 +91,14 @@ def _entry(document: Document, line: bytes, wrong: list[str]) -> Entry:
     if not key:
         raise UnreadableDocument("has no '_id'")
     if "text" not in fields and fields.keys() & {*columns.TEXT, *columns.HTML}:
-        return columns.entry(document, fields)
+        return columns.entry(document, fields, wrong)
     text = _text(fields, "text")
     title = _text(fields, "title")
     if not text.strip():
         title, text = "", title
     if not text.strip():
         raise UnreadableDocument(f"the entry '{key}' has no text")
-    published: datetime | None = None
-    precision: Precision | None = None
-    try:
-        published, precision = _published(document, fields)
-    except InvalidRequest as error:
-        wrong.append(str(error))
+    published, precision, clock = _published(document, fields, wrong)
     return Entry(
         source=document.source,
         key=key,
@@ -114,8 +107,9 @@ def _entry(document: Document, line: bytes, wrong: list[str]) -> Entry:
         lang=_text(fields, "lang") or document.facts.lang or entry_language(f"{title}\n{text}"),
         published=published,
         precision=precision,
+        clock=clock,
         url=_text(fields, "url") or document.facts.url,
-        dated="entry" if published else None,
+        dated=("entry" if _written(fields) else "manifest") if published else None,
     )
 
 
@@ -129,13 +123,27 @@ def _text(fields: dict[str, Any], name: str) -> str:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _published(document: Document, fields: dict[str, Any]) -> tuple[datetime | None, Precision | None]:
-    written = _text(fields, "published") or _text(fields, "date")
+def _written(fields: dict[str, Any]) -> str:
+    return _text(fields, "published") or _text(fields, "date")
+
+
+def _published(
+    document: Document, fields: dict[str, Any], wrong: list[str]
+) -> tuple[datetime | None, Precision | None, time | None]:
+    """When the line says that it was published, else the day of the manifest; of a moment that is none, what is known."""
+    written, within, day = _written(fields), dates.zone(document.facts.tz), document.facts.day
     if not written:
-        return None, None
-    found = dates.moment(written, dates.zone(document.facts.tz))
-    if not dates.in_reach(found):
-        raise InvalidRequest(f"'{written[:40]}' is out of reach: years 2 to 9998")
+        return (dates.midnight(day, within), "day", None) if day else (None, None, None)
+    try:
+        # It names a day that there is not; ISO 8601 alone would say no more than that something is wrong.
+        dates.written_day(written)
+        found = dates.moment(written, within)
+        if not dates.in_reach(found):
+            raise InvalidRequest(f"'{written[:40]}' is out of reach: years 2 to 9998")
+    except InvalidRequest as error:
+        known = dates.salvaged(written, within)
+        wrong.append(f"{error}; {known.kept}")
+        return known.published, "day" if known.published else None, known.clock
     if len(written.strip()) <= len("2023-05-23"):
-        return found, "day"
-    return found, "second" if _SECONDS.search(written) else "minute"
+        return found, "day", None
+    return found, "second" if _SECONDS.search(written) else "minute", None

@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
 from typing import Any
+
+import lxml.etree
 
 from index import dates
 from index.errors import InvalidRequest
@@ -24,8 +27,12 @@ def _classed(name: str) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """Where the parts of an entry are, as XPath. `moment` gives a date or a number, `clock` what readers see of the time."""
+    """Where the parts of an entry are, as XPath. `moment` gives a date or a number, `clock` what readers see of the time.
 
+    A page without any of `classes` has no such entries; with none named, any page may have.
+    """
+
+    classes: frozenset[str]
     entry: str
     moment: str
     clock: str
@@ -37,6 +44,7 @@ class Shape:
 SHAPES = (
     # Express
     Shape(
+        frozenset(["live-events__entry"]),
         f"//*[{_classed('live-events__entry')}]",
         "@data-sort-time | .//time/@datetime",
         ".//time/text()",
@@ -45,6 +53,7 @@ SHAPES = (
     ),
     # The papers of Reach: Mirror, Cork Beo, Manchester Evening News
     Shape(
+        frozenset(["live-event-entry"]),
         f"//*[{_classed('live-event-entry')}]",
         "@data-post-time",
         ".//time/text()",
@@ -53,6 +62,7 @@ SHAPES = (
     ),
     # Commented matches, of Sports.fr: the time is the minute of play, which is no time of day.
     Shape(
+        frozenset(["live-match-comment", "live-match-comment-block-title"]),
         f"//*[{_classed('live-match-comment')} or {_classed('live-match-comment-block-title')}]",
         "",
         f".//*[{_classed('live-match-comment-time')}] | self::*[{_classed('live-match-comment-block-title')}]/div/text()[1]",
@@ -61,6 +71,7 @@ SHAPES = (
     ),
     # The Guardian
     Shape(
+        frozenset(),
         '//*[starts-with(@id, "block-")][.//time[@datetime]]',
         ".//time/@datetime",
         ".//time",
@@ -69,6 +80,7 @@ SHAPES = (
     ),
     # Le Monde
     Shape(
+        frozenset(["post__live-container"]),
         f"//*[{_classed('post__live-container')}]",
         ".//time/@datetime",
         f".//*[{_classed('date')}] | .//time",
@@ -93,7 +105,10 @@ class Found:
 
 def entries(tree: Any, within: tzinfo) -> list[Found]:
     """The entries of a page of a known shape, in its order; none where no shape fits."""
+    classes = {name for value in tree.xpath("//@class") for name in value.split()}
     for shape in SHAPES:
+        if shape.classes and not shape.classes & classes:
+            continue
         found = [Found(block, node) for node in tree.xpath(shape.entry) if (block := _block(node, shape, within))]
         if found:
             return _named_once(found)
@@ -111,7 +126,7 @@ def repeated(tree: Any, within: tzinfo) -> Iterator[list[Found]]:
             name = above.get("class") or ""
             if name and _LIVE.search(name):
                 groups[above.tag, name.split()[0]].append(above)
-    shape = Shape("", ".//time/@datetime", ".//time", ".//h2 | .//h3 | .//h4")
+    shape = Shape(frozenset(), "", ".//time/@datetime", ".//time", ".//h2 | .//h3 | .//h4")
     candidates: list[list[Found]] = []
     for nodes in groups.values():
         single = [node for node in dict.fromkeys(nodes) if nodes.count(node) == 1]
@@ -159,7 +174,13 @@ def _without_minute(lines: list[str], minute: str) -> list[str]:
 
 
 def _nodes(node: Any, path: str) -> list[Any]:
-    return list(node.xpath(path)) if path else []
+    return list(_compiled(path)(node)) if path else []
+
+
+@cache
+def _compiled(path: str) -> Any:
+    """A path that is asked for of every entry: to read it anew each time takes longer than to follow it."""
+    return lxml.etree.XPath(path)
 
 
 def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> None:
@@ -167,11 +188,13 @@ def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> Non
     clock = _CLOCK.search(written)
     shown = heading(clock.group()) if clock else None
     block.clock = shown.clock if shown else None
+    wrong = ""
     for moment in moments:
         try:
             block.published, block.precision = dates.reading(moment, within)
-        except InvalidRequest:
+        except InvalidRequest as error:
             # What readers see may still be a time; a page's attributes are for its scripts.
+            wrong = wrong or str(error)
             continue
         if block.precision == "day":
             block.day = dates.written_day(moment)
@@ -187,6 +210,8 @@ def _time(block: Block, moments: list[str], written: str, within: tzinfo) -> Non
                 block.published = block.published.astimezone(timezone(offset) if offset else UTC)
         block.clock = block.published.timetz().replace(tzinfo=None, second=0, microsecond=0)
         return
+    if wrong and block.clock is None and block.day is None:
+        block.wrong, block.clock = wrong, dates.salvaged(moments[0], within).clock
 
 
 def _named_once(found: list[Found]) -> list[Found]:

@@ -14,6 +14,8 @@ _BLOCKS = frozenset(
 )
 _SILENT = frozenset("script style noscript template iframe svg button select object audio video head".split())
 _SPACES = re.compile(r"[ \t\n\r\f]+")
+_SPACED = 8
+"""How many times as long as its text an element may be written."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
 
 
@@ -73,6 +75,42 @@ def _pieces(root: Any, without: frozenset[Any]) -> Iterator[str]:
 def text(node: Any) -> str:
     """All that a reader sees of an element, on one line."""
     return " ".join(lines(node))
+
+
+def small_texts(root: Any, tags: frozenset[str], most: int) -> Iterator[tuple[Any, str]]:
+    """`text` of every element of these tags below `root` that has no more than `most` characters, in one pass.
+
+    >>> page = lxml.html.fromstring("<div><p>Un <b>deux</b>.</p><p>Trois quatre</p></div>")
+    >>> [(node.tag, text) for node, text in small_texts(page, frozenset(["p", "div"]), 12)]
+    [('p', 'Un deux.'), ('p', 'Trois quatre')]
+
+    Asking for the text of each would read a page as often as it nests. An element that is mostly the spaces of its markup may
+    be left out.
+    """
+    pieces: dict[Any, str | None] = {}
+    nodes = list(root.iter())
+    # Backwards, what an element holds comes before it.
+    for node in reversed(nodes):
+        if not isinstance(node.tag, str) or node.tag in _SILENT:
+            pieces[node] = ""
+            continue
+        inner = [node.text or ""]
+        for child in node:
+            held = pieces[child]
+            if held is None:
+                break
+            inner += held, child.tail or ""
+        else:
+            whole = "".join(inner)
+            if len(whole) <= _SPACED * most:
+                pieces[node] = f"\v{whole}\v" if node.tag in _BLOCKS else whole
+                continue
+        pieces[node] = None
+    for node in nodes:
+        if node.tag in tags and (held := pieces[node]) is not None:
+            found = " ".join(stripped for line in _SPACES.sub(" ", held).split("\v") if (stripped := line.strip()))
+            if len(found) <= most:
+                yield node, found
 
 
 def words(written: str) -> int:

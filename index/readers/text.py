@@ -35,7 +35,7 @@ def from_lines(document: Document, lines: Iterable[str]) -> Iterator[Entry | Fai
         raise UnreadableDocument("holds no text besides page furniture")
     yield from (replace(failure, source=f"{document.source}, {failure.source}") for failure in failures)
     anchor, wrong = _stamped(lead.lines)
-    yield from (Failure(document.source, reason) for reason in wrong)
+    yield from (Failure(document.source, reason, kept=True) for reason in wrong)
     if lead.lines:
         day = lead.section.day.resolve(document.facts.day) if lead.section and lead.section.day else None
         yield timed.lead(document, lead.lines, day=day or (anchor.day if anchor else None))
@@ -80,7 +80,7 @@ def cut(lines: Iterable[str]) -> tuple[list[Block], list[Failure]]:
             continue
         day = day_heading(line) if live else None
         if isinstance(day, str):
-            failures.append(Failure(f"line '{line.strip()[:40]}'", day))
+            failures.append(Failure(f"line '{line.strip()[:40]}'", day, kept=True))
             section = Section(None)
         elif day is not None:
             section = Section(day)
