@@ -43,6 +43,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_facts(command)
     _add_json(command)
 
+    command = _command(commands, "search", "rank the passages that answer a question", run_search)
+    command.add_argument("query", metavar="QUERY", help="a question, in French or English")
+    _add_index(command)
+    _add_model(command)
+    _add_filters(command)
+    command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
+    _add_json(command)
+
     command = _command(commands, "ask", "answer a question with exact quotes, or say that the corpus does not", run_ask)
     command.add_argument("question", metavar="QUESTION", help="a question, in French or English")
     _add_index(command)
@@ -59,14 +67,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="C",
         help="confidence from which on it counts as answered (default: setting threshold)",
     )
-    _add_json(command)
-
-    command = _command(commands, "search", "rank the passages that answer a question", run_search)
-    command.add_argument("query", metavar="QUERY", help="a question, in French or English")
-    _add_index(command)
-    _add_model(command)
-    _add_filters(command)
-    command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
     command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
