@@ -381,7 +381,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings.index, encoder, settings.threshold)
+        return server.serve(listener, settings, encoder)
 
 
 def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
