@@ -491,7 +491,9 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
-        rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
+        # Torch on the same device: on a CPU without the export.
+        device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device
+        rival = Rival(load(settings.model, device, settings.cache))
         found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)
         if given.what == "embed" and isinstance(encoder, CompiledEncoder):
             found.rows.extend(processes(encoder.folder, rival.model))

@@ -200,8 +200,10 @@ class CompiledEncoder:
         return found
 
 
-def batches(tokens: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
-    """Texts of like length together, up to `budget` tokens with padding: their places, padded ids, and mask.
+def batches(
+    tokens: Sequence[Sequence[int]], budget: int, pad: int = 1
+) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
+    """Texts of like length together, up to `budget` tokens with padding: their places, ids padded with `pad`, and mask.
 
     >>> [places for places, _, _ in batches([[7] * 3, [7] * 9, [7] * 4], budget=10)]
     [[1], [2, 0]]
@@ -211,7 +213,7 @@ def batches(tokens: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[list
     while at < len(order):
         longest = len(tokens[order[at]])
         places = order[at : at + max(budget // longest, 1)]
-        ids = np.ones((len(places), longest), dtype=np.int64)
+        ids = np.full((len(places), longest), pad, dtype=np.int64)
         mask = np.zeros((len(places), longest), dtype=np.int64)
         for row, place in enumerate(places):
             ids[row, : len(tokens[place])] = tokens[place]
