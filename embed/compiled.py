@@ -35,10 +35,10 @@ _CLEARLY_TOO_LONG = 24
 class CompiledEncoder:
     """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
 
-    `threads` is the number of cores to use; None is all of them.
+    `threads` is the number of cores to use; None is all of them. A `new` one writes the vector that it is known by later.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, new: bool = False) -> None:
         import openvino
 
         self.folder = folder
@@ -70,14 +70,14 @@ class CompiledEncoder:
         self._calls = 0
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(cores, thread_name_prefix="encode")
-        self._probe(folder / "probe.npy")
+        if new:
+            np.save(folder / "probe.npy", self.encode_query(_PROBE))
+        else:
+            self._probe(folder / "probe.npy")
 
     def _probe(self, path: Path) -> None:
-        """Compare one vector with the one that was computed when the model was exported; the export writes it."""
+        """Compare one vector with the one that was computed when the model was exported."""
         vector = self.encode_query(_PROBE)
-        if not path.is_file():
-            np.save(path, vector)
-            return
         try:
             expected = np.load(path)
         except (OSError, ValueError, EOFError) as error:
