@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import page, problems
-from api.limits import BodyLimit
+from api.limits import BodyLimit, Turns
 from api.page import reference
 from api.schemas import (
     AnswerOut,
@@ -33,6 +33,7 @@ from api.schemas import (
     source_out,
     versions_out,
 )
+from api.settings import AT_ONCE, WAITING
 from embed import EmbedError
 from index import dates
 from index.answer import ask
@@ -50,9 +51,12 @@ Every error is `application/problem+json` (RFC 9457) with a `detail` that says w
 OpenSearcher = Callable[[], Searcher]
 
 
-def create_app(open_searcher: OpenSearcher, threshold: float | None = None) -> FastAPI:
+def create_app(
+    open_searcher: OpenSearcher, threshold: float | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
+) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
-    `threshold` is the confidence from which on a question counts as answered, where a caller does not say.
+    `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
+    `waiting` see `Turns`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -76,6 +80,8 @@ def create_app(open_searcher: OpenSearcher, threshold: float | None = None) -> F
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Turns, at_once=at_once, waiting=waiting)
+    # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)

@@ -21,6 +21,7 @@ from index.judgements import DIRECTIONS
 
 if TYPE_CHECKING:
     from embed.bench import Comparison
+    from index.carried import CarriedVectors
     from index.documents import Facts
     from index.ingest import Report
     from index.reader import Filters
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder for all files below it")
     _add_index(command)
     _add_model(command)
+    _add_vectors(command)
     _add_facts(command)
     _add_json(command)
 
@@ -126,9 +128,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(command)
     _add_json(command)
 
+    command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
+    command.add_argument("file", type=Path, metavar="FILE", help="the file to write; index and repair take it as --vectors")
+    _add_index(command)
+    _add_json(command)
+
     command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
     _add_index(command)
     _add_model(command)
+    _add_vectors(command)
     _add_json(command)
     return parser
 
@@ -154,6 +162,12 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help="default's name, sentence-transformers folder, or hub id")
+
+
+def _add_vectors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vectors", type=Path, metavar="FILE", help="vectors of the same model that need not be computed again"
+    )
 
 
 def _add_facts(parser: argparse.ArgumentParser) -> None:
@@ -263,8 +277,20 @@ def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
 def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> "Report":
     from index.ingest import ingest
 
-    with console.progress("indexing") as bar:
-        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report)
+    with _carried(given, encoder) as carried, console.progress("indexing") as bar:
+        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+
+
+@contextmanager
+def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVectors | None"]:
+    """The file of vectors that was named, if any."""
+    from index.carried import CarriedVectors
+
+    if getattr(given, "vectors", None) is None:
+        yield None
+        return
+    with CarriedVectors(given.vectors, encoder.card) as carried:
+        yield carried
 
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
@@ -384,7 +410,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings.index, encoder, settings.threshold)
+        return server.serve(listener, settings, encoder)
 
 
 def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
@@ -470,7 +496,9 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
-        rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
+        # Torch on the same device: on a CPU without the export.
+        device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device
+        rival = Rival(load(settings.model, device, settings.cache))
         found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)
         if given.what == "embed" and isinstance(encoder, CompiledEncoder):
             found.rows.extend(processes(encoder.folder, rival.model))
@@ -495,6 +523,20 @@ def _losing(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
         return bench.losing(encoder, exact, sets, given.questions, settings.cache / "evaluate", bar.count)
 
 
+def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge vectors`."""
+    from index import carried
+    from index.store import Store
+
+    with Store.open(settings.index) as store:
+        name, count = store.card().name, carried.write(store, given.file)
+    if given.json:
+        print(json.dumps({"model": name, "vectors": count}))
+    else:
+        print(f"{count} vectors of {name} written to {given.file}")
+    return 0
+
+
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
     from index.ingest import reembed
@@ -506,8 +548,8 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     encoder = _encoder(settings)
     embedded = 0
     if encoder.card.fingerprint != own.fingerprint or not complete:
-        with console.progress("embedding") as bar:
-            embedded = reembed(settings.index, encoder, bar.passages)
+        with _carried(given, encoder) as carried, console.progress("embedding") as bar:
+            embedded = reembed(settings.index, encoder, bar.passages, carried)
     generation = rebuild_caches(settings.index, encoder.card)
     if given.json:
         print(json.dumps({"model": encoder.card.name, "embedded": embedded, "generation": generation}))

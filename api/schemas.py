@@ -10,16 +10,17 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from api import wording
 from index import dates
 from index.answer import Answer, Quote, newest
-from index.documents import Failure
 from index.errors import InvalidRequest
-from index.ingest import Report
 from index.reader import Filters
 from index.records import Entry, Hit, Passage, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results, Searcher
 from index.store import Source
 
 if TYPE_CHECKING:
+    # Whoever searches need not load what reads documents.
+    from index.documents import Failure
     from index.follow import Look
+    from index.ingest import Report
 
 
 class Narrowing(BaseModel):
@@ -611,13 +612,13 @@ def source_out(source: Source) -> SourceOut:
     )
 
 
-def report_out(report: Report) -> ReportOut:
+def report_out(report: "Report") -> ReportOut:
     """A report for the wire."""
     fields: Mapping[str, Any] = {name: getattr(report, name) for name in ReportOut.model_fields if name != "failures"}
     return ReportOut(**fields, failures=[_failure(failure) for failure in report.failures])
 
 
-def _failure(failure: Failure) -> FailureOut:
+def _failure(failure: "Failure") -> FailureOut:
     return FailureOut(source=failure.source, reason=failure.reason)
 
 
