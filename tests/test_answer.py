@@ -281,7 +281,7 @@ def test_a_time_narrows_the_callers_window_and_never_widens_it(searcher: Searche
     ("question", "filters", "relaxed"),
     [
         ("How many people were wounded in Belgorod on 3 May 2023?", Filters(), Relaxed.EMPTY),
-        ("How many people were wounded in Belgorod on 20 May 2023?", Filters(), Relaxed.UNANSWERED),
+        ("How many people were wounded in Belgorod on Saturday?", Filters(), Relaxed.UNANSWERED),
         ("How many people were wounded in Belgorod tomorrow?", Filters(), Relaxed.FUTURE),
         ("How many people were wounded in Belgorod on Saturday?", Filters(Window(paris(22), paris(24))), Relaxed.OUTSIDE),
     ],
@@ -289,8 +289,7 @@ def test_a_time_narrows_the_callers_window_and_never_widens_it(searcher: Searche
 def test_a_time_without_an_answer_is_given_up_visibly(
     searcher: Searcher, question: str, filters: Filters, relaxed: Relaxed
 ) -> None:
-    # The test encoder matches words by chance a little: its confidences lie higher than those of a model.
-    answer = ask_at(searcher, question, filters=filters, threshold=0.3)
+    answer = ask_at(searcher, question, filters=filters)
     assert (answer.narrowing.relaxed, answer.results.filters) == (relaxed, filters)
     assert answer.narrowing.window is not None
     assert "eight people were wounded" in answer.best[0].text

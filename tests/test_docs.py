@@ -160,7 +160,7 @@ def test_every_setting_is_in_the_readme_with_its_default_and_no_other_is() -> No
         assert key == name
         if field.default_factory is None and field.default is not None:
             assert default == [str(field.default)]
-    everywhere = set(re.findall(r"FILROUGE_[A-Z]+", "".join(DOCS.values())))
+    everywhere = set(re.findall(r"FILROUGE_[A-Z_]+", "".join(DOCS.values())))
     assert everywhere == {*told, "FILROUGE_CONFIG"}
 
 
