@@ -9,13 +9,10 @@ from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api import page, problems
+from api.answers import AnswerOut, AskBody, Asking, AskQuery, answer_out, make_now
 from api.limits import BodyLimit, Turns
 from api.page import reference
 from api.schemas import (
-    AnswerOut,
-    AskBody,
-    Asking,
-    AskQuery,
     EntryOut,
     HealthOut,
     ReadyOut,
@@ -24,11 +21,9 @@ from api.schemas import (
     SearchQuery,
     SourcesOut,
     VersionsOut,
-    answer_out,
     entry_out,
     make_filters,
     make_moment,
-    make_now,
     search_out,
     source_out,
     versions_out,

@@ -327,7 +327,7 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
 
 def run_ask(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge ask`."""
-    from api.schemas import answer_out, make_now
+    from api.answers import answer_out, make_now
     from index.answer import ask
     from index.search import Searcher
 

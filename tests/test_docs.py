@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from api import cli
+from api.answers import AnswerOut, AskedWindowOut, QuoteOut
 from api.app import create_app
-from api.schemas import AnswerOut, AskedWindowOut, HitOut, QuoteOut
+from api.schemas import HitOut
 from api.settings import Settings
 from embed import Encoder
 from index import documents
