@@ -1,6 +1,7 @@
 """MCP, with its own client: over stdio to a process and over HTTP to a running server, in two versions of the protocol."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -476,6 +477,61 @@ def test_an_application_can_be_started_again(seed_index: Path) -> None:
         with TestClient(app) as client:
             assert client.post(PATH, json=CALL, headers=ACCEPT).json()["result"]["structuredContent"]["hits"]
     assert TestClient(app).post(PATH, json=CALL, headers=ACCEPT).status_code == 503
+
+
+# The documentation
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## MCP\n")[2].partition("\n## ")[0]
+
+
+def shown(language: str) -> list[str]:
+    """The fenced blocks of the section, in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+
+
+def test_the_configurations_in_the_readme_connect(stdio: StdioServerParameters, seed_index: Path, served: Served) -> None:
+    started, asked = (json.loads(block)["mcpServers"]["filrouge"] for block in shown("json"))
+    assert started["command"].endswith(".venv/bin/filrouge")
+    assert asked["type"] == "http"
+    # The same, with this test's paths and port.
+    arguments = [str(seed_index) if argument.startswith("/path/to/") else argument for argument in started["args"]]
+    targets = (
+        StdioServerParameters(command=stdio.command, args=["-m", "api.cli", *arguments], env=stdio.env, cwd=stdio.cwd),
+        asked["url"].replace("http://127.0.0.1:8000", served.url),
+    )
+
+    async def work() -> None:
+        for target in targets:
+            async with Client(target, read_timeout_seconds=60) as client:
+                assert len((await client.list_tools()).tools) == len(chatbot.TOOLS)
+
+    run(work)
+
+
+def test_every_tool_is_in_the_readme_with_what_it_takes() -> None:
+    told = {
+        cells[0].strip("` "): re.findall(r"`(\w+)`", cells[1])
+        for cells in (row.strip("|").split(" | ") for row in SECTION.splitlines() if row.startswith("| `"))
+    }
+    assert list(told) == list(chatbot.TOOLS)
+    for name, takes in told.items():
+        fields = chatbot.TOOLS[name].takes.model_fields
+        assert takes == [field for field in fields if fields[field].is_required()]
+
+
+@pytest.mark.model
+def test_the_program_in_the_readme_prints_quotes(
+    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
+    served = Served(tmp_path / "index", model)
+    (program,) = shown("python")
+    try:
+        exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
+    finally:
+        served.close()
+    assert "Légion Liberté pour la Russie" in capsys.readouterr().out
 
 
 @pytest.mark.model
