@@ -10,14 +10,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from api import page, problems, replies
-from api.limits import BodyLimit
+from api.answers import AnswerOut, AskBody, AskQuery
+from api.limits import BodyLimit, Turns
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
 from api.page import reference
 from api.schemas import (
-    AnswerOut,
-    AskBody,
-    AskQuery,
     EntryOut,
     HealthOut,
     ReadyOut,
@@ -29,6 +27,7 @@ from api.schemas import (
     make_filters,
     versions_out,
 )
+from api.settings import AT_ONCE, WAITING
 from embed import EmbedError
 from index import dates
 from index.errors import FilrougeError
@@ -45,9 +44,12 @@ Every error is `application/problem+json` (RFC 9457) with a `detail` that says w
 OpenSearcher = Callable[[], Searcher]
 
 
-def create_app(open_searcher: OpenSearcher, threshold: float | None = None) -> FastAPI:
+def create_app(
+    open_searcher: OpenSearcher, threshold: float | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
+) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
-    `threshold` is the confidence from which on a question counts as answered, where a caller does not say.
+    `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
+    `waiting` see `Turns`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -72,6 +74,8 @@ def create_app(open_searcher: OpenSearcher, threshold: float | None = None) -> F
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Turns, at_once=at_once, waiting=waiting)
+    # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api import problems, replies
-from api.schemas import AnswerOut, AskBody, Asking, EntryOut, HitOut, SearchBody, SearchOut
+from api.answers import AnswerOut, AskBody, Asking
+from api.schemas import EntryOut, HitOut, SearchBody, SearchOut
 from embed import EmbedError
 from index.errors import FilrougeError, InvalidRequest, NotFound
 from index.search import MAX_QUESTION, Searcher

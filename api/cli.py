@@ -21,6 +21,7 @@ from index.judgements import DIRECTIONS
 
 if TYPE_CHECKING:
     from embed.bench import Comparison
+    from index.carried import CarriedVectors
     from index.documents import Facts
     from index.ingest import Report
     from index.reader import Filters
@@ -40,7 +41,16 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder for all files below it")
     _add_index(command)
     _add_model(command)
+    _add_vectors(command)
     _add_facts(command)
+    _add_json(command)
+
+    command = _command(commands, "search", "rank the passages that answer a question", run_search)
+    command.add_argument("query", metavar="QUERY", help="a question, in French or English")
+    _add_index(command)
+    _add_model(command)
+    _add_filters(command)
+    command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
     command = _command(commands, "ask", "answer a question with exact quotes, or say that the corpus does not", run_ask)
@@ -59,14 +69,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="C",
         help="confidence from which on it counts as answered (default: setting threshold)",
     )
-    _add_json(command)
-
-    command = _command(commands, "search", "rank the passages that answer a question", run_search)
-    command.add_argument("query", metavar="QUERY", help="a question, in French or English")
-    _add_index(command)
-    _add_model(command)
-    _add_filters(command)
-    command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
     command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
@@ -130,9 +132,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(command)
     _add_json(command)
 
+    command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
+    command.add_argument("file", type=Path, metavar="FILE", help="the file to write; index and repair take it as --vectors")
+    _add_index(command)
+    _add_json(command)
+
     command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
     _add_index(command)
     _add_model(command)
+    _add_vectors(command)
     _add_json(command)
     return parser
 
@@ -158,6 +166,12 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help="default's name, sentence-transformers folder, or hub id")
+
+
+def _add_vectors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vectors", type=Path, metavar="FILE", help="vectors of the same model that need not be computed again"
+    )
 
 
 def _add_facts(parser: argparse.ArgumentParser) -> None:
@@ -267,8 +281,20 @@ def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
 def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> "Report":
     from index.ingest import ingest
 
-    with console.progress("indexing") as bar:
-        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report)
+    with _carried(given, encoder) as carried, console.progress("indexing") as bar:
+        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+
+
+@contextmanager
+def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVectors | None"]:
+    """The file of vectors that was named, if any."""
+    from index.carried import CarriedVectors
+
+    if getattr(given, "vectors", None) is None:
+        yield None
+        return
+    with CarriedVectors(given.vectors, encoder.card) as carried:
+        yield carried
 
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
@@ -305,7 +331,7 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
 
 def run_ask(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge ask`."""
-    from api.schemas import answer_out, make_now
+    from api.answers import answer_out, make_now
     from index.answer import ask
     from index.search import Searcher
 
@@ -388,7 +414,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings.index, encoder, settings.threshold)
+        return server.serve(listener, settings, encoder)
 
 
 def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
@@ -490,7 +516,9 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
-        rival = Rival(load(settings.model, settings.device or "torch", settings.cache))
+        # Torch on the same device: on a CPU without the export.
+        device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device
+        rival = Rival(load(settings.model, device, settings.cache))
         found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)
         if given.what == "embed" and isinstance(encoder, CompiledEncoder):
             found.rows.extend(processes(encoder.folder, rival.model))
@@ -515,6 +543,20 @@ def _losing(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
         return bench.losing(encoder, exact, sets, given.questions, settings.cache / "evaluate", bar.count)
 
 
+def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge vectors`."""
+    from index import carried
+    from index.store import Store
+
+    with Store.open(settings.index) as store:
+        name, count = store.card().name, carried.write(store, given.file)
+    if given.json:
+        print(json.dumps({"model": name, "vectors": count}))
+    else:
+        print(f"{count} vectors of {name} written to {given.file}")
+    return 0
+
+
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
     from index.ingest import reembed
@@ -526,8 +568,8 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     encoder = _encoder(settings)
     embedded = 0
     if encoder.card.fingerprint != own.fingerprint or not complete:
-        with console.progress("embedding") as bar:
-            embedded = reembed(settings.index, encoder, bar.passages)
+        with _carried(given, encoder) as carried, console.progress("embedding") as bar:
+            embedded = reembed(settings.index, encoder, bar.passages, carried)
     generation = rebuild_caches(settings.index, encoder.card)
     if given.json:
         print(json.dumps({"model": encoder.card.name, "embedded": embedded, "generation": generation}))

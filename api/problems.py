@@ -35,6 +35,8 @@ _STATUS: list[tuple[type[Exception], HTTPStatus, str]] = [
 ]
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "2"}
+"""Seconds after which one who is refused may ask again: a full queue of requests is worked off in about that time."""
 _TOLD = {
     400: "The body is not JSON.",
     404: "There is no such thing.",
@@ -42,7 +44,7 @@ _TOLD = {
     415: "The body is not sent as `application/json`.",
     422: "The request cannot be answered as it stands; `errors` names the fields.",
     500: "The server failed; its log says why.",
-    503: "The index or the model is not available.",
+    503: "The index or the model is not available, or too many requests are waiting; `Retry-After` says when to ask again.",
 }
 
 
@@ -118,7 +120,7 @@ def _known(request: Request, error: Exception) -> JSONResponse:
         # Its name in a query string, or in the body of an address.
         field = "q" if request.method == "GET" else _QUESTION.get(request.url.path, field)
     fields = [FieldProblem(field=field, message=detail)] if field else []
-    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(status, detail, _kebab(type(error).__name__), fields, headers)
 
 

@@ -1,19 +1,7 @@
 """What every door says to the same request: what a caller wrote goes in, the index is asked, and schemas come out."""
 
-from api.schemas import (
-    AnswerOut,
-    Asking,
-    EntryOut,
-    Narrowing,
-    SearchOut,
-    SourcesOut,
-    answer_out,
-    entry_out,
-    make_moment,
-    make_now,
-    search_out,
-    source_out,
-)
+from api.answers import AnswerOut, Asking, answer_out, make_now
+from api.schemas import EntryOut, Narrowing, SearchOut, SourcesOut, entry_out, make_moment, search_out, source_out
 from index import dates
 from index.answer import ask
 from index.search import Searcher

@@ -7,19 +7,17 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from api import wording
 from index import dates
-from index.answer import Answer, Quote, newest
-from index.documents import Failure
-from index.errors import InvalidRequest
-from index.ingest import Report
 from index.reader import Filters
 from index.records import Entry, Hit, Passage, Version, Window, published_text
-from index.search import MAX_HITS, MAX_QUESTION, Results, Searcher
+from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
 
 if TYPE_CHECKING:
+    # Whoever searches need not load what reads documents.
+    from index.documents import Failure
     from index.follow import Look
+    from index.ingest import Report
 
 
 class Narrowing(BaseModel):
@@ -67,17 +65,6 @@ def make_moment(zone: tzinfo, as_of: str | None) -> datetime | None:
     return None if as_of is None else dates.moment(as_of, zone, "as_of")
 
 
-def make_now(searcher: Searcher, zone: tzinfo, now: str | None, as_of: datetime | None) -> datetime:
-    """What a question is seen from, as a caller wrote it. Raises `InvalidRequest` for what is not a time."""
-    if now == "newest":
-        moment = newest(searcher, as_of)
-        if moment is None:
-            raise InvalidRequest("no entry of this index is dated: there is no newest to see the question from", "now")
-        return moment
-    # A question put to an earlier state of the index was put then.
-    return dates.moment(now, zone, "now") if now is not None else (as_of or datetime.now(zone)).replace(microsecond=0)
-
-
 def make_filters(
     zone: tzinfo,
     lang: str | None = None,
@@ -115,51 +102,6 @@ class SearchBody(Narrowing):
             max_length=MAX_QUESTION,
             validation_alias=AliasChoices("query", "q"),
             description="A question, in French or English; `q` is understood too.",
-            examples=["Qui a revendiqué l’attaque de Belgorod ?"],
-        ),
-    ]
-
-
-class Asking(Narrowing):
-    """What narrows a question, and what it is seen from."""
-
-    now: Annotated[
-        str | None,
-        Field(
-            description="What *yesterday* and *on Tuesday* are seen from: an ISO 8601 time, or `newest` for the time of the "
-            "newest entry; the present when it is not given.",
-            examples=["2023-05-23T12:00:00+02:00", "newest"],
-        ),
-    ] = None
-
-    threshold: Annotated[
-        float | None,
-        Field(ge=0, le=1, description="The confidence from which on the question counts as answered; else as set."),
-    ] = None
-
-
-class AskQuery(Asking):
-    """The query string of `GET /ask`."""
-
-    q: Annotated[
-        str,
-        Field(
-            max_length=MAX_QUESTION,
-            description="A question, in French or English.",
-            examples=["Who is training Ukrainian pilots on F-16s?"],
-        ),
-    ]
-
-
-class AskBody(Asking):
-    """The body of `POST /ask`."""
-
-    question: Annotated[
-        str,
-        Field(
-            max_length=MAX_QUESTION,
-            validation_alias=AliasChoices("question", "query", "q"),
-            description="A question, in French or English; `query` and `q` are understood too.",
             examples=["Qui a revendiqué l’attaque de Belgorod ?"],
         ),
     ]
@@ -230,73 +172,6 @@ class SearchOut(BaseModel):
     ]
     model: Annotated[str, Field(description="The embedding model.")]
     hits: list[HitOut]
-
-
-class QuoteOut(BaseModel):
-    """A sentence that answers: exactly the entry's text from `start` to `end`."""
-
-    text: str
-    entry_id: str
-    passage_id: Annotated[int, Field(description="The passage that it stands in.")]
-    start: Annotated[int, Field(description="Unicode code points from the beginning of the entry's text.")]
-    end: int
-    published: Annotated[
-        str | None, Field(description="ISO 8601; a date alone where only the day is known; null where nothing is.")
-    ]
-    url: str | None
-    title: Annotated[str, Field(description="The entry's title: who and where the sentence speaks of.")]
-    source: str
-    lang: str
-    superseded: Annotated[
-        str | None,
-        Field(description="When the entry was edited and stopped saying so; null for what it says now."),
-    ]
-
-
-class PhraseOut(BaseModel):
-    """Words of the question that mean a time."""
-
-    text: str
-    start: int
-    end: int
-
-
-class AskedWindowOut(BaseModel):
-    """The window that was searched, and the time that the question speaks of."""
-
-    since: Annotated[str | None, Field(description="Entries published at or after this were searched; null is open.")]
-    until: Annotated[str | None, Field(description="Entries published before this were searched; null is open.")]
-    asked: Annotated[WindowOut | None, Field(description="The window that the question's own words mean.")]
-    phrases: Annotated[list[PhraseOut], Field(description="Those words, with their places in the question.")]
-    names: Annotated[list[PhraseOut], Field(description="Words that look like a time and were taken for (part of) a name.")]
-    relaxed: Annotated[
-        Literal["empty", "unanswered", "future", "outside"] | None,
-        Field(description="Why `asked` did not narrow the search; null when it did."),
-    ]
-    note: Annotated[str | None, Field(description="The same in words, in the question's language.")]
-
-
-class AnswerOut(BaseModel):
-    """What a question is answered with, and the passages that were found."""
-
-    question: str
-    lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
-    answered: Annotated[bool, Field(description="Whether `confidence` reaches the threshold, for one question.")]
-    confidence: Annotated[float, Field(description="The probability that the first quote answers, between 0 and 1.")]
-    threshold: float
-    answer: Annotated[list[QuoteOut], Field(description="One to three quotes, best first; none when it is not answered.")]
-    reason: Annotated[str | None, Field(description="Why it is not answered, in the question's language.")]
-    code: Annotated[
-        Literal["not_in_corpus", "nothing_to_search", "not_a_question", "several_questions", "no_such_time"] | None,
-        Field(description="The same for programs."),
-    ]
-    window: Annotated[AskedWindowOut | None, Field(description="Null when it was open and the question speaks of no time.")]
-    now: Annotated[str, Field(description="What times in the question were seen from.")]
-    as_of: Annotated[str | None, Field(description="The moment whose knowledge was searched; null for the newest.")]
-    generation: Annotated[int, Field(description="The state of the index that was searched.")]
-    known: Annotated[str | None, Field(description="When that state came to be.")]
-    model: Annotated[str, Field(description="The embedding model.")]
-    hits: Annotated[list[HitOut], Field(description="The passages that were found, best first.")]
 
 
 class PassageOut(BaseModel):
@@ -471,70 +346,13 @@ def search_out(results: Results) -> SearchOut:
     return SearchOut(
         query=results.question,
         lang=results.lang,
-        window=None if window == Window() else WindowOut(since=_iso(window.since), until=_iso(window.until)),
-        as_of=_iso(results.as_of),
+        window=None if window == Window() else WindowOut(since=iso(window.since), until=iso(window.until)),
+        as_of=iso(results.as_of),
         generation=results.generation,
-        known=_iso(results.known),
+        known=iso(results.known),
         permalink=_permalink(results),
         model=results.card.name,
         hits=[hit_out(hit) for hit in results.hits],
-    )
-
-
-def answer_out(answer: Answer) -> AnswerOut:
-    """An answer for the wire."""
-    results = answer.results
-    return AnswerOut(
-        question=results.question,
-        lang=results.lang,
-        answered=answer.answered,
-        confidence=answer.confidence,
-        threshold=answer.threshold,
-        answer=[quote_out(quote) for quote in answer.quotes],
-        reason=wording.reason(answer),
-        code=answer.reason.value if answer.reason else None,
-        window=_asked_window(answer),
-        now=answer.now.isoformat(),
-        as_of=_iso(results.as_of),
-        generation=results.generation,
-        known=_iso(results.known),
-        model=results.card.name,
-        hits=[hit_out(hit) for hit in results.hits],
-    )
-
-
-def quote_out(quote: Quote) -> QuoteOut:
-    """A quote for the wire."""
-    entry = quote.entry
-    return QuoteOut(
-        text=quote.text,
-        entry_id=entry.id,
-        passage_id=quote.passage_id,
-        start=quote.start,
-        end=quote.end,
-        published=published_text(entry.published, entry.precision),
-        url=entry.url,
-        title=entry.title,
-        source=entry.source,
-        lang=entry.lang,
-        superseded=_iso(quote.superseded),
-    )
-
-
-def _asked_window(answer: Answer) -> AskedWindowOut | None:
-    searched, narrowing = answer.results.filters.window, answer.narrowing
-    question = answer.results.question
-    if searched == Window() and not narrowing.phrases and not narrowing.names:
-        return None
-    asked = narrowing.window
-    return AskedWindowOut(
-        since=_iso(searched.since),
-        until=_iso(searched.until),
-        asked=WindowOut(since=_iso(asked.since), until=_iso(asked.until)) if asked else None,
-        phrases=[PhraseOut(text=question[one.start : one.end], start=one.start, end=one.end) for one in narrowing.phrases],
-        names=[PhraseOut(text=question[start:end], start=start, end=end) for start, end in narrowing.names],
-        relaxed=narrowing.relaxed.value if narrowing.relaxed else None,
-        note=wording.relaxed(answer),
     )
 
 
@@ -544,10 +362,10 @@ def _permalink(results: Results) -> str:
         "q": results.question,
         "k": str(results.k),
         "lang": filters.lang,
-        "since": _iso(filters.window.since),
-        "until": _iso(filters.window.until),
+        "since": iso(filters.window.since),
+        "until": iso(filters.window.until),
         "source": filters.source,
-        "as_of": _iso(results.known),
+        "as_of": iso(results.known),
     }
     return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
 
@@ -587,7 +405,7 @@ def _version(version: Version) -> VersionOut:
         version=version.number,
         generation=version.generation,
         seen=version.seen.isoformat(),
-        ended=_iso(version.ended),
+        ended=iso(version.ended),
         withdrawn=version.withdrawn,
         content_hash=entry.content_hash.hex(),
         title=entry.title,
@@ -606,18 +424,18 @@ def source_out(source: Source) -> SourceOut:
         entries=source.entries,
         passages=source.passages,
         languages=list(source.languages),
-        first=_iso(source.first),
-        last=_iso(source.last),
+        first=iso(source.first),
+        last=iso(source.last),
     )
 
 
-def report_out(report: Report) -> ReportOut:
+def report_out(report: "Report") -> ReportOut:
     """A report for the wire."""
     fields: Mapping[str, Any] = {name: getattr(report, name) for name in ReportOut.model_fields if name != "failures"}
     return ReportOut(**fields, failures=[_failure(failure) for failure in report.failures])
 
 
-def _failure(failure: Failure) -> FailureOut:
+def _failure(failure: "Failure") -> FailureOut:
     return FailureOut(source=failure.source, reason=failure.reason)
 
 
@@ -625,5 +443,6 @@ def _clock(entry: Entry) -> str | None:
     return entry.clock.isoformat("minutes") if entry.clock else None
 
 
-def _iso(moment: datetime | date | None) -> str | None:
+def iso(moment: datetime | date | None) -> str | None:
+    """ISO 8601; None for none."""
     return moment.isoformat() if moment else None

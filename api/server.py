@@ -6,11 +6,11 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 
 from api.app import create_app
+from api.settings import Settings
 from embed import Encoder
 from embed.batching import BatchingEncoder
 from index.errors import FilrougeError
@@ -42,15 +42,15 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def serve(listener: socket.socket, folder: Path, encoder: Encoder, threshold: float | None = None) -> int:
-    """Answer on `listener` until interrupted or terminated; return the exit status. For `threshold` see `create_app`."""
+def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
+    """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
-    searcher = Searcher(folder, BatchingEncoder(encoder))
+    searcher = Searcher(settings.index, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
-    app = create_app(lambda: searcher, threshold)
+    app = create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting)
     config = uvicorn.Config(
         app,
         # h11 alone lets the length of a request line be set.
@@ -62,7 +62,7 @@ def serve(listener: socket.socket, folder: Path, encoder: Encoder, threshold: fl
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"{entries} entries, {passages} passages from {folder}", file=sys.stderr)
+    print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
     print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
     server = uvicorn.Server(config)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.

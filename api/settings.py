@@ -13,6 +13,9 @@ from index import dates
 from index.errors import FilrougeError, InvalidRequest
 
 CONFIG_FILE = "filrouge.toml"
+AT_ONCE, WAITING = 16, 128
+MOST_AT_ONCE = 32
+"""The threads that requests are answered in are 40: some must be left for who asks whether the process is alive."""
 
 
 class Settings(BaseSettings):
@@ -34,6 +37,8 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
 
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Requests that the server works on at once.")] = AT_ONCE
+    waiting: Annotated[int, Field(ge=0, le=10_000, description="Requests that may wait; any more are refused.")] = WAITING
     threshold: Annotated[
         float | None,
         Field(

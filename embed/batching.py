@@ -1,15 +1,19 @@
 """Questions of many clients, encoded together.
 
-While a batch is being computed, the questions that arrive wait and form the next one, so nobody waits longer than for the
-batch under way and their own, and a lone question does not wait at all. Questions asked before are remembered.
+While batches are being computed, the questions that arrive wait and form the next one, so nobody waits longer than for the
+batch under way and their own, and a lone question does not wait at all. An encoder that computes several batches side by
+side has a lane for each, and each lane takes its share of all who ask: as many cores work, and while one lane's questions are
+being cut into tokens the others compute. Questions asked before are remembered.
 """
 
+import math
 import queue
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import Protocol, runtime_checkable
 
 from embed.encoder import Encoder, ModelCard, Reading, Span, Vectors
 from embed.errors import EncoderBusy
@@ -17,11 +21,18 @@ from embed.errors import EncoderBusy
 MAX_BATCH = 32
 MAX_WAITING = 256
 GATHERING = 0.002
-"""Seconds that a batch waits for company, when the one before had some."""
+"""Seconds that a batch waits for its share of those who asked last time."""
 REMEMBERED = 1024
 
 _Asked = tuple[str, tuple[Span, ...]]
 """A question, and the parts of it whose vectors are wanted."""
+
+
+@runtime_checkable
+class Parallel(Protocol):
+    """An encoder that computes `lanes` batches side by side about as fast as one."""
+
+    lanes: int
 
 
 class BatchingEncoder:
@@ -41,13 +52,20 @@ class BatchingEncoder:
         self._waiting: queue.Queue[tuple[_Asked, Future[Reading]] | None] = queue.Queue(MAX_WAITING)
         self._remembered: OrderedDict[_Asked, Reading] = OrderedDict()
         self._lock = threading.Lock()
-        self._worker = threading.Thread(target=self._serve, name="questions", daemon=True)
-        self._worker.start()
+        self._lanes = encoder.lanes if isinstance(encoder, Parallel) else 1
+        self._gathering = threading.Lock()
+        self._computing = 0
+        self._usual = 1
+        self._workers = [threading.Thread(target=self._serve, name="questions", daemon=True) for _ in range(self._lanes)]
+        for worker in self._workers:
+            worker.start()
 
     def close(self) -> None:
-        """End the thread; questions that are waiting are answered first."""
-        self._waiting.put(None)
-        self._worker.join()
+        """End the threads; questions that are waiting are answered first."""
+        for _ in self._workers:
+            self._waiting.put(None)
+        for worker in self._workers:
+            worker.join()
 
     def __enter__(self) -> "BatchingEncoder":
         return self
@@ -110,29 +128,46 @@ class BatchingEncoder:
         return reading
 
     def _serve(self) -> None:
+        """One lane: gather a batch, answer it, and so on until the end."""
         ending = False
-        usual = 1
         while not ending:
-            first = self._waiting.get()
-            batch = [] if first is None else [first]
-            ending = first is None
-            # Those who have just been answered are about to ask again: as many as last time are worth a moment.
-            until = time.monotonic() + GATHERING
-            while not ending and len(batch) < MAX_BATCH:
-                left = until - time.monotonic() if len(batch) < usual else 0
-                try:
-                    another = self._waiting.get(timeout=left) if left > 0 else self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if another is None:
-                    ending = True
-                else:
-                    batch.append(another)
-            if batch:
-                usual = len(batch)
-                self._answer(batch)
+            with self._gathering:
+                batch, ending = self._gather()
+            self._answer(batch)
+            with self._lock:
+                self._computing -= len(batch)
+
+    def _gather(self) -> tuple[list[tuple[_Asked, Future[Reading]]], bool]:
+        """A lane's share of those who ask, the longest waiting first; and whether it is the last batch of the lane."""
+        first = self._waiting.get()
+        if first is None:
+            return [], True
+        batch = [first]
+        ending = False
+        # Those who have just been answered are about to ask again: as many as last time are worth a moment.
+        until = time.monotonic() + GATHERING
+        while len(batch) < min(self._share(len(batch)), MAX_BATCH):
+            left = until - time.monotonic()
+            try:
+                another = self._waiting.get(timeout=left) if left > 0 else self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if another is None:
+                ending = True
+                break
+            batch.append(another)
+        with self._lock:
+            self._computing += len(batch)
+            self._usual = self._computing
+        return batch, ending
+
+    def _share(self, gathered: int) -> int:
+        asking = self._computing + gathered + self._waiting.qsize()
+        return math.ceil(max(asking, self._usual) / self._lanes)
 
     def _answer(self, batch: Sequence[tuple[_Asked, Future[Reading]]]) -> None:
+        if not batch:
+            return
         # Asked twice at once is computed once.
         asked = list(dict.fromkeys(one for one, _ in batch))
         try:

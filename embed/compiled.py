@@ -2,12 +2,13 @@
 
 Texts are tokenized in groups while earlier groups are being computed. Within a group they are sorted by length and packed
 into batches by tokens instead of by number, so that almost nothing is padding. Each core runs batches of its own: two
-small products side by side waste less than one product cut in two.
+small products side by side waste less than one product cut in two. Calls that come at once share the cores.
 """
 
 import contextlib
 import math
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,10 +35,10 @@ _CLEARLY_TOO_LONG = 24
 class CompiledEncoder:
     """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
 
-    `threads` is the number of cores to use; None is all of them.
+    `threads` is the number of cores to use; None is all of them. A `new` one writes the vector that it is known by later.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, new: bool = False) -> None:
         import openvino
 
         self.folder = folder
@@ -65,16 +66,18 @@ class CompiledEncoder:
         self._requests: queue.LifoQueue[Any] = queue.LifoQueue()
         for _ in range(cores):
             self._requests.put(self._compiled.create_infer_request())
-        self._cores = cores
+        self.lanes = cores
+        self._calls = 0
+        self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(cores, thread_name_prefix="encode")
-        self._probe(folder / "probe.npy")
+        if new:
+            np.save(folder / "probe.npy", self.encode_query(_PROBE))
+        else:
+            self._probe(folder / "probe.npy")
 
     def _probe(self, path: Path) -> None:
-        """Compare one vector with the one that was computed when the model was exported; the export writes it."""
+        """Compare one vector with the one that was computed when the model was exported."""
         vector = self.encode_query(_PROBE)
-        if not path.is_file():
-            np.save(path, vector)
-            return
         try:
             expected = np.load(path)
         except (OSError, ValueError, EOFError) as error:
@@ -152,19 +155,28 @@ class CompiledEncoder:
         tokenize: Callable[[Sequence[str]], list[list[int]]],
         compute: Callable[[list[int], NDArray[np.int64], NDArray[np.int64]], None],
     ) -> None:
-        """Call `compute` for every batch, on all cores, with the places of its texts among `texts`."""
+        """Call `compute` for every batch, with the places of its texts among `texts`, on all cores that no other call uses."""
         pending = []
-        for at in range(0, len(texts), _GROUP):
-            tokens = tokenize(texts[at : at + _GROUP])
-            # A few short texts would make one batch, and leave the other cores idle.
-            share = math.ceil(sum(map(len, tokens)) / self._cores)
-            for places, ids, mask in batches(tokens, min(share, _BATCH_TOKENS)):
-                if len(texts) == 1:
-                    compute(places, ids, mask)
-                else:
-                    pending.append(self._workers.submit(compute, [at + place for place in places], ids, mask))
-        for future in pending:
-            future.result()
+        with self._lock:
+            self._calls += 1
+            cores = max(self.lanes // self._calls, 1)
+        try:
+            for at in range(0, len(texts), _GROUP):
+                tokens = tokenize(texts[at : at + _GROUP])
+                # A few short texts would make one batch, and leave the other cores idle.
+                share = math.ceil(sum(map(len, tokens)) / cores)
+                found = list(batches(tokens, min(share, _BATCH_TOKENS)))
+                for places, ids, mask in found:
+                    if len(found) == 1 and len(texts) <= _GROUP:
+                        # Handing it to another thread would only take time.
+                        compute(places, ids, mask)
+                    else:
+                        pending.append(self._workers.submit(compute, [at + place for place in places], ids, mask))
+            for future in pending:
+                future.result()
+        finally:
+            with self._lock:
+                self._calls -= 1
 
     @contextlib.contextmanager
     def _inferred(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Iterator[tuple[Vectors, Vectors]]:
@@ -188,8 +200,10 @@ class CompiledEncoder:
         return found
 
 
-def batches(tokens: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
-    """Texts of like length together, up to `budget` tokens with padding: their places, padded ids, and mask.
+def batches(
+    tokens: Sequence[Sequence[int]], budget: int, pad: int = 1
+) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
+    """Texts of like length together, up to `budget` tokens with padding: their places, ids padded with `pad`, and mask.
 
     >>> [places for places, _, _ in batches([[7] * 3, [7] * 9, [7] * 4], budget=10)]
     [[1], [2, 0]]
@@ -199,7 +213,7 @@ def batches(tokens: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[list
     while at < len(order):
         longest = len(tokens[order[at]])
         places = order[at : at + max(budget // longest, 1)]
-        ids = np.ones((len(places), longest), dtype=np.int64)
+        ids = np.full((len(places), longest), pad, dtype=np.int64)
         mask = np.zeros((len(places), longest), dtype=np.int64)
         for row, place in enumerate(places):
             ids[row, : len(tokens[place])] = tokens[place]

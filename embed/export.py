@@ -6,6 +6,7 @@ result is a folder with the model (`model.xml`, `model.bin`, `words.npy`), its t
 refused when its vectors differ.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -38,6 +40,8 @@ LAYOUT = 3
 """Raised when an export of the same model comes out different, so that old ones are not taken for new ones."""
 LEAST_COSINE = {"int8": 0.99, "bfloat16": 0.999, "float32": 0.9999}
 """Between a vector of ours and torch's float32 one, over sample texts; below, the export is refused."""
+_ABANDONED = 86_400
+"""Seconds."""
 _CALIBRATION_TEXTS = 192
 _CHECK_TEXTS = 32
 _CALIBRATION_TOKENS = 192
@@ -59,6 +63,7 @@ def exported(source: "Source", precision: str, cache: Path) -> Path:
     if refusal.is_file():
         raise CannotExport(refusal.read_text(encoding="utf-8"))
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    _sweep(folder)
     log.warning("preparing the model '%s' for this processor: once, about a minute", source.name)
     try:
         partial.mkdir(parents=True)
@@ -82,6 +87,9 @@ def exported(source: "Source", precision: str, cache: Path) -> Path:
                 descriptor = os.open(path, os.O_RDONLY)
                 os.fsync(descriptor)
                 os.close(descriptor)
+        if folder.exists() and not (folder / "card.json").is_file():
+            # What is left of an export that somebody deleted in part.
+            shutil.rmtree(folder, ignore_errors=True)
         try:
             partial.rename(folder)
         except OSError:
@@ -92,6 +100,15 @@ def exported(source: "Source", precision: str, cache: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what exports left behind that were killed; half a gigabyte each."""
+    for partial in folder.parent.glob(f".{folder.name}.*"):
+        with contextlib.suppress(OSError):
+            # Another process may be at it just now, and no export takes a day.
+            if partial.stat().st_mtime < time.time() - _ABANDONED:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def export(encoder: "SentenceEncoder", precision: str, target: Path) -> None:
@@ -172,7 +189,7 @@ def _check(encoder: "SentenceEncoder", precision: str, target: Path) -> None:
     from embed.compiled import CompiledEncoder
 
     texts = sample_texts(_CHECK_TEXTS, seed=2)
-    cosines = (CompiledEncoder(target).encode_passages(texts) * encoder.encode_passages(texts)).sum(axis=1)
+    cosines = (CompiledEncoder(target, new=True).encode_passages(texts) * encoder.encode_passages(texts)).sum(axis=1)
     if not cosines.min() >= LEAST_COSINE[precision]:
         raise CannotExport(f"its {precision} vectors are off: cosine {cosines.min():.4f} to torch's float32")
 

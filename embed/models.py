@@ -82,7 +82,7 @@ def load(
     cache = cache or bundled.default_cache()
     if device is None:
         # An index of 8-bit vectors is asked in 8 bits, which only the CPU's export has.
-        device = "cuda" if has_gpu() and precision != "int8" else "cpu"
+        device = "cuda" if precision != "int8" and has_gpu() and _torch_has_gpu() else "cpu"
     source = find(model, cache)
     if device == "cpu":
         try:
@@ -127,6 +127,15 @@ def _with_torch(source: Source, device: str) -> Encoder:
         if source.name == DEFAULT_MODEL and isinstance(source.path, Path):
             raise WeightsDamaged(f"the model in {source.path} is damaged: delete this folder, and it is made again") from error
         raise
+
+
+def _torch_has_gpu() -> bool:
+    from embed.sentence import sees_gpu
+
+    if sees_gpu():
+        return True
+    log.warning("running on the CPU: there is a GPU, but torch is a build without it")
+    return False
 
 
 def _is_folder(model: str) -> bool:

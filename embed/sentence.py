@@ -1,5 +1,6 @@
 """Any sentence-transformers model, on the GPU when there is one. The only importer of sentence-transformers."""
 
+import copy
 import logging
 import threading
 import time
@@ -11,18 +12,27 @@ import numpy as np
 
 from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import EmbedError, ModelNotFound
+from embed.gpu import Pipeline, best_precision, is_gpu
 from embed.revisions import folder_checksum, hub_commit
+from embed.sample import sample_texts
 
 if TYPE_CHECKING:
     from embed.models import KnownModel
+
+log = logging.getLogger("filrouge.embed")
+
+_CHECKED = 24
+"""Texts that a faster way of running a model is checked with."""
+_LEAST_COSINE = 0.995
+"""Between their vectors and those of float32 by sentence-transformers' own way."""
 
 
 class SentenceEncoder:
     """A sentence-transformers model that keeps the `Encoder` promise.
 
     `source` is a folder or a hub id; `revision` overrides what the card says of the weights (a folder is otherwise known by
-    the checksum of its weights, a hub model by its commit). Raises `ModelNotFound` when the model cannot be opened, and
-    `EmbedError` when the machine has no such device.
+    the checksum of its weights, a hub model by its commit). On a GPU it runs in half precision, unless its vectors differ then.
+    Raises `ModelNotFound` when the model cannot be opened, and `EmbedError` when the machine has no such device.
     """
 
     def __init__(
@@ -68,16 +78,49 @@ class SentenceEncoder:
         # tokenizer must not be used twice at once: its truncation is switched on and off for each call.
         self._lock = threading.Lock()
         limit = model.max_seq_length
+        # A bag of words has no limit, and a tokenizer without one says 10 ** 30.
+        limit = int(limit) if limit and limit < 1_000_000 else 512
+        precision = "float32"
+        self._pipeline: Pipeline | None = None
+        if is_gpu(model.device):
+            precision = self._speed_up(name, limit, best_precision(str(model.device)))
         self._card = ModelCard(
             name=name,
             revision=revision,
             dimension=int(model.get_embedding_dimension()),
-            # A bag of words has no limit, and a tokenizer without one says 10 ** 30.
-            token_limit=int(limit) if limit and limit < 1_000_000 else 512,
+            token_limit=limit,
             query_prefix=prompts.get("query") or known.query_prefix,
             passage_prefix=prompts.get("passage") or prompts.get("document") or known.passage_prefix,
+            precision=precision,
             licence=known.licence,
         )
+
+    def _speed_up(self, name: str, limit: int, precision: str) -> str:
+        """Run the model through a `Pipeline` from now on, in `precision`, as far as its vectors stay what they are; return the
+        precision that it runs in.
+        """
+        import torch
+
+        texts = ["", *sample_texts(_CHECKED, seed=2)]
+        exact = self.model.encode(texts, prompt="", show_progress_bar=False)
+        try:
+            pipeline = Pipeline(self.model, limit)
+        except EmbedError as error:
+            log.warning("running '%s' as sentence-transformers does, since %s", name, error)
+            return "float32"
+        if not _agree(pipeline.encode(texts), exact):
+            log.warning("running '%s' as sentence-transformers does, since batches of ours give other vectors", name)
+            return "float32"
+        self._pipeline = pipeline
+        if precision == "float32":
+            return precision
+        # Of a copy, since rounded weights cannot be made whole again.
+        whole, pipeline.model = self.model, copy.deepcopy(self.model).to(getattr(torch, precision))
+        if not _agree(pipeline.encode(texts), exact):
+            log.warning("running '%s' in float32, since its vectors are others in %s", name, precision)
+            pipeline.model, precision = whole, "float32"
+        self.model = pipeline.model
+        return precision
 
     @property
     def card(self) -> ModelCard:
@@ -124,6 +167,11 @@ class SentenceEncoder:
         cleaned = [prefix + clean(text) for text in texts]
         if not cleaned:
             return []
+        if self._pipeline:
+            with self._lock:
+                found = self._pipeline.read(texts, spans, prefix)
+            vectors = self._unit(np.stack([one.vector for one in found]))
+            return [Reading(vector, one.words) for vector, one in zip(vectors, found, strict=True)]
         if not getattr(self._tokenizer, "is_fast", False):
             return [
                 Reading(vector, np.zeros((len(some), self._card.dimension), dtype=np.float32))
@@ -146,6 +194,8 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self._card.dimension), dtype=np.float32)
         with self._lock:
+            if self._pipeline:
+                return self._unit(self._pipeline.encode(texts))
             vectors = self.model.encode(texts, prompt="", batch_size=32, show_progress_bar=False)
         return self._unit(vectors)
 
@@ -160,6 +210,17 @@ class SentenceEncoder:
         return result
 
 
+def _agree(some: Vectors, others: Vectors) -> bool:
+    """Whether each row of the one points where that of the other does.
+
+    >>> _agree(np.array([[2.0, 0.0]]), np.array([[1.0, 0.01]])), _agree(np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]]))
+    (True, False)
+    """
+    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+    # Also false of numbers that are none.
+    return bool(((some * others).sum(axis=1) >= _LEAST_COSINE * lengths).all())
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
@@ -172,6 +233,13 @@ def _revision(source: Path | str, model: Any) -> str:
     if not commit:
         raise ValueError("its commit is not known")
     return commit
+
+
+def sees_gpu() -> bool:
+    """Whether torch can use a GPU; one that the system has is of no use to a build for the CPU."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def product_rates(rows: int, inner: int, columns: int) -> dict[str, float]:

@@ -18,6 +18,7 @@ from embed import Encoder, ModelCard
 from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
+from index.answer import ask
 from index.documents import Document, Facts, Failure, find
 from index.engine import ExactVectors
 from index.errors import UnreadableDocument
@@ -179,6 +180,8 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
                 mine, its = alternate(lambda q=question: searcher.search(q), lambda q=question: plain(q))  # type: ignore[misc]
                 ours.append(mine * 1000)
                 theirs.append(its * 1000)
+            pairs = [alternate(lambda q=q: ask(searcher, f"{q} ?"), lambda q=q: searcher.search(f"{q} ?")) for q in asked]  # type: ignore[misc]
+    answered, found = (statistics.median(side) * 1000 for side in zip(*pairs, strict=True))
     a, b = statistics.median(ours), statistics.median(theirs)
     tokens = sum(encoder.count_tokens(texts[:100])) / 100
     return Comparison(
@@ -190,6 +193,7 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
             f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text, of which "
             f"{cached / passages:,.0f} are its vector in the cache, {2 * dimension:,} the same in the database, "
             f"{words / passages:,.0f} its words, {lexical / passages:,.0f} its terms",
+            f"an answer takes {answered:.1f} ms, p50, beside {found:.1f} for the hits alone: {answered / found:.2f} times",
             "ms, p50: "
             + ", ".join(f"{name} {statistics.median(cost[name] for cost in costs) * 1000:.1f}" for name in costs[0]),
         ],

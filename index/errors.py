@@ -6,6 +6,7 @@ FilrougeError
 ├── Unreachable             a page that is followed cannot be had now, or is not what it was
 ├── UnreadableDocument      a document cannot be read: missing, empty, binary, in an unknown format
 │   └── InvalidManifest     a folder's manifest.toml contradicts itself or the folder
+├── UnreadableVectors       a file of vectors from another machine is missing, damaged, or something else
 └── StorageError            the index folder fails: disk full, no permission, damaged
     ├── NotAnIndex          the folder holds no filrouge index, or one of a newer release
     ├── ModelMismatch       the index was built with another model than the one at hand
@@ -46,6 +47,10 @@ class UnreadableDocument(FilrougeError):
 
 class InvalidManifest(UnreadableDocument):
     """The manifest is not TOML, has an unknown key, or names a document that is not there."""
+
+
+class UnreadableVectors(FilrougeError):
+    """The file gives no vectors, and the message says why."""
 
 
 class StorageError(FilrougeError):

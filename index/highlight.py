@@ -25,9 +25,10 @@ def highlights(text: str, lang: str, wanted: Collection[str]) -> list[Span]:
     found: list[Span] = []
     for word in content_words(text, lang):
         if term(word.form, lang) in wanted:
-            # A code stands beside its parts, which lie within it.
-            if found and word.start < found[-1][1]:
-                found[-1] = (min(found[-1][0], word.start), max(found[-1][1], word.end))
-            else:
-                found.append((word.start, word.end))
+            start, end = word.start, word.end
+            # A code stands behind its parts, which lie within it.
+            while found and start < found[-1][1]:
+                before = found.pop()
+                start, end = min(start, before[0]), max(end, before[1])
+            found.append((start, end))
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from embed import Encoder
 from index import lock, readers
+from index.carried import CarriedVectors
 from index.chunk import context, cut
 from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import UnreadableDocument
@@ -46,15 +47,22 @@ Progress = Callable[[Report], None]
 
 
 def ingest(
-    paths: Iterable[Path], folder: Path, encoder: Encoder, given: Facts | None = None, progress: Progress | None = None
+    paths: Iterable[Path],
+    folder: Path,
+    encoder: Encoder,
+    given: Facts | None = None,
+    progress: Progress | None = None,
+    carried: CarriedVectors | None = None,
 ) -> Report:
     """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
+
+    Texts that `carried` has the vectors of are not embedded.
 
     Reading the same documents again changes nothing. A document that cannot be read is named in the report, and what the
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
-    with _writing(folder, encoder, progress) as run:
+    with _writing(folder, encoder, progress, carried) as run:
         for found in find(paths, given or Facts()):
             for document in [found] if isinstance(found, Failure) else readers.expand(found):
                 if isinstance(document, Failure):
@@ -73,13 +81,19 @@ def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Pa
 
 
 @contextmanager
-def _writing(folder: Path, encoder: Encoder, progress: Progress | None) -> Iterator["_Run"]:
+def _writing(
+    folder: Path, encoder: Encoder, progress: Progress | None, carried: CarriedVectors | None = None
+) -> Iterator["_Run"]:
     """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
-        store = Store.create(folder, encoder.card, lambda: space_of(encoder))
-        run = _Run(store, encoder, progress or (lambda report: None))
+        store = Store.create(folder, encoder.card, lambda: carried.space if carried else space_of(encoder))
+        try:
+            run = _Run(store, encoder, progress or (lambda report: None), carried)
+        except BaseException:
+            store.close()
+            raise
         try:
             with store:
                 yield run
@@ -93,16 +107,23 @@ def _writing(folder: Path, encoder: Encoder, progress: Progress | None) -> Itera
             Reader(folder, encoder.card, writing=True).close()
 
 
-def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | None = None) -> int:
+def reembed(
+    folder: Path,
+    encoder: Encoder,
+    progress: Callable[[int], None] | None = None,
+    carried: CarriedVectors | None = None,
+) -> int:
     """Cut and embed every version of every entry anew with `encoder`, whose card becomes the index's; return how many passages.
 
     Vectors are kept as they are made, so that an interrupted run goes on where it was; readers see the old ones until the
-    end. With the model that the index has, nothing is computed that is there already.
+    end. With the model that the index has, nothing is computed that is there already, nor what is in `carried`.
     """
     # Opened before the lock, which would leave its file in a folder that is no index.
     with Store.open(folder) as store, lock.writing(folder):
         space = store.space() if store.card().fingerprint == encoder.card.fingerprint else None
-        space = space or space_of(encoder)
+        space = space or (carried.space if carried else space_of(encoder))
+        if carried:
+            carried.require(space)
         pending: dict[bytes, _Text] = {}
         count = 0
         for _, entry in store.all_versions():
@@ -110,11 +131,11 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
             count += len(cut_up)
             pending.update((passage.vector_hash, text) for passage, text in cut_up)
             if len(pending) >= _EMBED_EVERY:
-                store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
+                store.add_vectors(_embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
                 pending = {}
             if progress:
                 progress(count)
-        store.add_vectors(_embed(pending, store, encoder, space), encoder.card.fingerprint)
+        store.add_vectors(_embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
         store.replace_passages(
             ((version, [passage for passage, _ in passages(entry, encoder)]) for version, entry in store.all_versions()),
             encoder.card,
@@ -127,11 +148,14 @@ def reembed(folder: Path, encoder: Encoder, progress: Callable[[int], None] | No
 class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 
-    def __init__(self, store: Store, encoder: Encoder, progress: Progress) -> None:
+    def __init__(self, store: Store, encoder: Encoder, progress: Progress, carried: CarriedVectors | None) -> None:
         self.report = Report(generation=store.generation())
         self._store = store
         self._encoder = encoder
         self._space = store.space() or space_of(encoder)
+        self._carried = carried
+        if carried:
+            carried.require(self._space)
         self._progress = progress
         self._entries: list[tuple[Entry, list[NewPassage]]] = []
         self._withdrawn: list[str] = []
@@ -219,8 +243,8 @@ class _Run:
 
     def _embed(self) -> None:
         new = {key: text for key, text in self._texts.items() if key not in self._vectors}
-        vectors = _embed(new, self._store, self._encoder, self._space)
-        self.report.embedded += len(vectors)
+        vectors, computed = _embed(new, self._store, self._encoder, self._space, self._carried)
+        self.report.embedded += computed
         self._vectors.update(vectors)
         self._texts = {}
 
@@ -248,17 +272,20 @@ def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
     return found
 
 
-def _embed(texts: dict[bytes, _Text], store: Store, encoder: Encoder, space: Space) -> dict[bytes, Encoded]:
-    """What is kept of the texts that the store has no vectors of, by hash."""
+def _embed(
+    texts: dict[bytes, _Text], store: Store, encoder: Encoder, space: Space, carried: CarriedVectors | None
+) -> tuple[dict[bytes, Encoded], int]:
+    """What is kept of the texts that the store has no vectors of, by hash; and how many of those were computed."""
     known = store.known_vectors(texts, encoder.card.fingerprint)
     missing = {key: value for key, value in texts.items() if key not in known}
+    found = carried.find(missing) if carried else {}
+    missing = {key: value for key, value in missing.items() if key not in found}
     readings = encoder.read_passages(
         [text for text, _ in missing.values()], [content_spans(text, lang) for text, lang in missing.values()]
     )
-    return {
-        key: Encoded(reading.vector, space.codes(reading.words, lang))
-        for (key, (_, lang)), reading in zip(missing.items(), readings, strict=True)
-    }
+    for (key, (_, lang)), reading in zip(missing.items(), readings, strict=True):
+        found[key] = Encoded(reading.vector, space.codes(reading.words, lang))
+    return found, len(missing)
 
 
 def _batches(items: Iterator[Entry | Failure], size: int) -> Iterator[list[Entry | Failure]]:

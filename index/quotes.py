@@ -16,10 +16,10 @@ from index.evidence import Asked
 from index.lexicon import translations
 from index.question import Kind, kind_of, names
 from index.reader import Snapshot
-from index.records import Passage
+from index.records import Ids, Passage
 from index.sentences import sentences
-from index.space import Codes, content_spans, matches
-from index.terms import content_words, question_spellings, term
+from index.space import Codes, matches
+from index.terms import content_words, question_spellings, term, words
 
 
 @dataclass(frozen=True)
@@ -84,37 +84,32 @@ def read(asked: Asked, sought: Sought, ranked: Sequence[tuple[Passage, float]], 
     codes = snapshot.store.words([passage.id for passage, _ in ranked])
     found = []
     for passage, score in ranked:
-        parts = sentences(passage.text)
-        words = _words(asked, passage, parts, codes.get(passage.id))
-        for (start, end), late in zip(parts, words, strict=True):
+        lang, parts = passage.entry.lang, sentences(passage.text)
+        # What is kept of the words was read with the entry's title before it.
+        whole = context(passage.entry.title, passage.text)
+        before = len(whole) - len(passage.text)
+        spoken = content_words(whole, lang)
+        # As `content_spans` has it, of the same words.
+        starts = np.array([word.start for word in spoken or words(whole)], dtype=np.int64) - before
+        late = _words(asked, starts, parts, codes.get(passage.id))
+        for (start, end), matched in zip(parts, late, strict=True):
             text = passage.text[start:end]
-            held = {term(word.form, passage.entry.lang) for word in content_words(text, passage.entry.lang)}
-            found.append(
-                Sentence(
-                    passage,
-                    passage.start + start,
-                    passage.start + end,
-                    score,
-                    late,
-                    sought.cover(held),
-                    kind,
-                    names(kind, asked.text, text),
-                )
-            )
+            held = {term(word.form, lang) for word in spoken if start <= word.start - before < end}
+            place = passage.start + start, passage.start + end
+            found.append(Sentence(passage, *place, score, matched, sought.cover(held), kind, names(kind, asked.text, text)))
     return found
 
 
-def _words(asked: Asked, passage: Passage, parts: Sequence[Span], codes: Codes | None) -> list[float]:
-    """Late interaction of the question with each part of a passage; 0 with one that has no words that are kept."""
+def _words(asked: Asked, starts: Ids, parts: Sequence[Span], codes: Codes | None) -> list[float]:
+    """Late interaction of the question with the words of each part of a passage, which begin at `starts`; 0 with a part that
+    has none that are kept.
+    """
     late = [0.0] * len(parts)
     if codes is None or not len(asked.words):
         return late
-    # What is kept was read with the entry's title before it.
-    read = context(passage.entry.title, passage.text)
-    before = len(read) - len(passage.text)
-    spans = content_spans(read, passage.entry.lang)[: len(codes)]
-    starts = np.array([start for start, _ in spans], dtype=np.int64) - before
-    held = [(place, codes[: len(spans)][(starts >= start) & (starts < end)]) for place, (start, end) in enumerate(parts)]
+    # A long passage may end after what is kept.
+    starts, codes = starts[: len(codes)], codes[: len(starts)]
+    held = [(place, codes[(starts >= start) & (starts < end)]) for place, (start, end) in enumerate(parts)]
     held = [(place, some) for place, some in held if len(some)]
     if held:
         best = matches(asked.words, [some for _, some in held]).mean(axis=1)

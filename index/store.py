@@ -643,6 +643,26 @@ class Store:
                 found.update(row[0] for row in rows)
         return found
 
+    def all_vectors(self) -> Iterator[dict[bytes, Encoded]]:
+        """The vectors and words of every passage there ever was, by hash, in batches; of the model that the index has now."""
+        card = self.card()
+        width = -(-card.dimension // 8)
+        last = 0
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    """SELECT id, hash, vector, words FROM vectors
+                       WHERE model = ? AND words IS NOT NULL AND id > ? ORDER BY id LIMIT 5000""",
+                    (card.fingerprint, last),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield {
+                key: Encoded(_vector(vector, card.dimension), np.frombuffer(words, dtype=np.uint8).reshape(-1, width))
+                for _, key, vector, words in rows
+            }
+
     # Writing
 
     def commit(self, changes: Changes, card: ModelCard) -> int:

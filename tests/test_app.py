@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from api.answers import answer_out
 from api.app import create_app
-from api.schemas import answer_out, search_out
+from api.schemas import search_out
 from embed.hashing import HashingEncoder
 from index.answer import THRESHOLD, ask
 from index.documents import Facts

@@ -1,6 +1,8 @@
 """Questions of many clients, encoded together."""
 
+import queue
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -168,3 +170,59 @@ def test_closing_answers_what_was_asked() -> None:
         gated.gate.set()
         closing.result(timeout=30)
         assert np.array_equal(asked.result(timeout=30), gated.encode_passages(["last"])[0])
+
+
+class TwoLanes(HashingEncoder):
+    """Computes two batches side by side, each when the first question in it is let through."""
+
+    lanes = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: queue.Queue[list[str]] = queue.Queue()
+        self.gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+
+    def read_queries(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
+        self.batches.put(list(texts))
+        assert self.gates[texts[0]].wait(timeout=30)
+        return super().read_queries(texts, spans)
+
+
+def test_lanes_work_side_by_side_and_each_takes_its_share_of_those_who_ask() -> None:
+    two = TwoLanes()
+    with BatchingEncoder(two) as encoder, ThreadPoolExecutor(12) as clients:
+        asked = {}
+        # The second does not wait for the first.
+        for text in ("a", "b"):
+            asked[text] = clients.submit(encoder.encode_query, text)
+            assert two.batches.get(timeout=30) == [text]
+        for text in "cdefghij":
+            asked[text] = clients.submit(encoder.encode_query, text)
+            while encoder.waiting < len(asked) - 2:
+                pass
+        # Nine ask, of whom one is being answered: the lane that is free takes five, in the order of their coming.
+        two.gates["a"].set()
+        assert two.batches.get(timeout=30) == list("cdefg")
+        two.gates["b"].set()
+        assert two.batches.get(timeout=30) == list("hij")
+        two.gates["c"].set()
+        two.gates["h"].set()
+        found = {text: one.result(timeout=30) for text, one in asked.items()}
+    assert all(np.array_equal(vector, HashingEncoder().encode_query(text)) for text, vector in found.items())
+
+
+def test_closing_two_lanes_answers_what_was_asked() -> None:
+    two = TwoLanes()
+    encoder = BatchingEncoder(two)
+    with ThreadPoolExecutor(6) as clients:
+        asked = [clients.submit(encoder.encode_query, text) for text in "ab"]
+        assert sorted(two.batches.get(timeout=30) for _ in asked) == [["a"], ["b"]]
+        asked += [clients.submit(encoder.encode_query, text) for text in "cde"]
+        while encoder.waiting < 3:
+            pass
+        closing = clients.submit(encoder.close)
+        for text in "abcde":
+            two.gates[text].set()
+        closing.result(timeout=30)
+        for one, text in zip(asked, "abcde", strict=True):
+            assert np.array_equal(one.result(timeout=30), HashingEncoder().encode_query(text))

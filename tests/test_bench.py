@@ -22,7 +22,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_VECTORS", 400)
     monkeypatch.setattr(embed.bench, "_TEXTS", {20: 4, 80: 4, 400: 2})
     monkeypatch.setattr(embed.bench, "_ALONE", 12)
-    monkeypatch.setattr(embed.bench, "_TURN", 4)
+    monkeypatch.setattr(embed.bench, "_ROUNDS", 2)
     monkeypatch.setattr(embed.bench, "_TOGETHER", 64)
 
 
@@ -44,6 +44,7 @@ def test_embedding_is_measured_beside_its_rival(encoder: HashingEncoder) -> None
         "one question, p50, ms",
         "one question, p99, ms",
         "questions/s, 16 clients; beside ours one at a time",
+        "questions/s, 16 clients; beside the rival one at a time",
         "p99 with 16 clients, ms; beside p50 of one",
     ]
     assert_finite(found.rows)

@@ -631,6 +631,7 @@ def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         "one question, p50, ms",
         "one question, p99, ms",
         "questions/s, 16 clients; beside ours one at a time",
+        "questions/s, 16 clients; beside the rival one at a time",
         "p99 with 16 clients, ms; beside p50 of one",
     ]
 

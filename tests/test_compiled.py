@@ -1,10 +1,13 @@
 """The exported model: batches by tokens, and the same vectors as torch's."""
 
 import logging
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -178,12 +181,14 @@ def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["model.bin", "model.xml", "words.npy", "tokenizer.json", "pieces.npy", "pieces.bin", "card.json", "probe.npy"]
 )
-@pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "missing"])
 def test_a_damaged_export_is_told_apart(copy: Callable[[], Path], name: str, damage: str) -> None:
     spoilt = copy()
     data = (spoilt / name).read_bytes()
     noise = np.random.default_rng(1).integers(0, 256, len(data), dtype=np.uint8).tobytes()
-    (spoilt / name).write_bytes({"empty": b"", "cut": data[: len(data) // 2], "noise": noise}[damage])
+    (spoilt / name).write_bytes({"empty": b"", "cut": data[: len(data) // 2], "noise": noise, "missing": b""}[damage])
+    if damage == "missing":
+        (spoilt / name).unlink()
     with pytest.raises(WeightsDamaged, match=r"the exported model in .* is damaged"):
         CompiledEncoder(spoilt)
 
@@ -236,6 +241,79 @@ def test_a_model_that_cannot_be_exported_runs_with_torch_and_is_tried_once(
         refusal = f"running '{static_model.name}' with torch, since it cannot be exported: {reason}"
         expected = [f"preparing the model '{static_model.name}' for this processor: once, about a minute", refusal]
         assert caplog.messages == (expected if attempt == "tried" else expected[1:])
+
+
+LOAD = """
+import sys
+from embed import load
+encoder = load(sys.argv[1], "cpu", __import__("pathlib").Path(sys.argv[2]), "float32")
+print(type(encoder).__name__, encoder.encode_query("le Kremlin").tobytes().hex())
+"""
+
+
+def exporting(model: Path, cache: Path) -> subprocess.Popen[str]:
+    """A process that exports a model and asks it something, in a group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOAD, str(model), str(cache)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        start_new_session=True,
+    )
+
+
+def test_two_processes_that_export_at_once_both_get_the_model(small_model: Path, tmp_path: Path) -> None:
+    both = [exporting(small_model, tmp_path) for _ in range(2)]
+    told = [process.communicate(timeout=300)[0] for process in both]
+    assert told[0] == told[1]
+    assert told[0].startswith("CompiledEncoder ")
+    # One export, and nothing of the other.
+    assert len(list((tmp_path / "compiled").iterdir())) == 1
+
+
+def test_a_process_killed_while_it_exports_leaves_nothing_that_looks_made(small_model: Path, tmp_path: Path) -> None:
+    process = exporting(small_model, tmp_path)
+    while process.poll() is None and not list(tmp_path.glob("compiled/.*/*")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    left = list((tmp_path / "compiled").iterdir())
+    assert [path.name[0] for path in left] == ["."]
+    os.utime(left[0], (0, 0))
+    whole = load(str(small_model), "cpu", tmp_path, "float32")
+    assert isinstance(whole, CompiledEncoder)
+    assert list((tmp_path / "compiled").iterdir()) == [whole.folder]
+    # What somebody deleted in part is made again, and not taken for one that is being made.
+    (whole.folder / "card.json").unlink()
+    again = load(str(small_model), "cpu", tmp_path, "float32")
+    assert isinstance(again, CompiledEncoder)
+    assert np.array_equal(again.encode_query("le Kremlin"), whole.encode_query("le Kremlin"))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("part", ["head", "middle", "all", "none"])
+def test_what_the_runtime_compiled_before_may_be_damaged(folder: Path, tmp_path: Path, part: str) -> None:
+    spoilt = Path(shutil.copytree(folder, tmp_path / "copy"))
+    right = CompiledEncoder(spoilt).encode_query("le Kremlin")
+    for blob in (spoilt / "compiled").glob("*.blob"):
+        data = blob.read_bytes()
+        noise = np.random.default_rng(1).bytes(len(data))
+        half = len(data) // 2
+        blob.write_bytes(
+            {
+                "head": noise[:4096] + data[4096:],
+                "middle": data[:half] + noise[:65_536] + data[half + 65_536 :],
+                "all": noise,
+                "none": b"",
+            }[part]
+        )
+    # The runtime makes again what it sees to be damaged; we see the rest.
+    if part == "middle":
+        with pytest.raises(WeightsDamaged, match=r"its vectors have changed$"):
+            CompiledEncoder(spoilt)
+    else:
+        assert CompiledEncoder(spoilt).encode_query("le Kremlin") @ right > 0.999
 
 
 def test_an_unwritable_cache_is_one_sentence(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from api import cli
+from api.answers import AnswerOut, AskedWindowOut, QuoteOut
 from api.app import create_app
 from api.schemas import HitOut
 from api.settings import Settings
 from embed import Encoder
 from index import documents
+from index.answer import THRESHOLD, Reason, Relaxed
 from index.errors import FilrougeError
 from index.search import Searcher
 
@@ -130,20 +132,22 @@ def test_every_exit_status_is_in_the_readme() -> None:
 
 
 @pytest.mark.model
-def test_the_output_in_the_readme_is_what_the_command_prints(
+def test_the_output_in_the_readme_is_what_the_commands_print(
     model: Encoder, seeds: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = next(block for block in blocks(README) if "filrouge search" in block)
-    typed, _, shown = block.partition("filrouge search ")[2].partition("\n")
+    block = next(block for block in blocks(README) if "$ .venv/bin/filrouge index seeds" in block)
+    typed = [part.partition("\n") for part in block.split("$ .venv/bin/filrouge ")[1:]]
+    assert [line.split()[0] for line, _, _ in typed] == ["index", "ask", "search"]
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(ROOT)
     chosen = ["--index", str(tmp_path / "index"), "--model", model.card.name]
-    assert cli.main(["index", str(seeds), *chosen]) == 0
-    capsys.readouterr()
-    assert cli.main(["search", *shlex.split(typed), *chosen]) == 0
-    # The last decimal of a score is the machine's.
-    score = re.compile(r"  -?\d\.\d{3} \(")
-    assert score.sub("", capsys.readouterr().out).rstrip("\n") == score.sub("", shown).rstrip("\n")
+    # The last decimals of a score are the machine's.
+    score = re.compile(r"(?:  |confidence )-?\d\.\d+( \(|,)")
+    for line, _, shown in typed:
+        capsys.readouterr()
+        assert cli.main([*shlex.split(line), *chosen]) == 0
+        if shown:
+            assert score.sub("", capsys.readouterr().out).rstrip("\n") == score.sub("", shown).rstrip("\n")
 
 
 # Settings
@@ -157,7 +161,7 @@ def test_every_setting_is_in_the_readme_with_its_default_and_no_other_is() -> No
         assert key == name
         if field.default_factory is None and field.default is not None:
             assert default == [str(field.default)]
-    everywhere = set(re.findall(r"FILROUGE_[A-Z]+", "".join(DOCS.values())))
+    everywhere = set(re.findall(r"FILROUGE_[A-Z_]+", "".join(DOCS.values())))
     assert everywhere == {*told, "FILROUGE_CONFIG"}
 
 
@@ -182,6 +186,16 @@ def test_every_parameter_and_every_field_of_a_hit_is_in_the_readme() -> None:
     for name in [one["name"] for one in parameters if one["name"] != "q"] + list(HitOut.model_fields):
         assert name in spans(README), name
     assert "`GET /search?q=...`" in README
+
+
+def test_every_parameter_and_every_field_of_an_answer_is_in_the_readme() -> None:
+    parameters = create_app(nothing).openapi()["paths"]["/ask"]["get"]["parameters"]
+    asked = [one["name"] for one in parameters if one["name"] != "q"]
+    for name in [*asked, *QuoteOut.model_fields, *AnswerOut.model_fields, *AskedWindowOut.model_fields]:
+        assert name in spans(README), name
+    for heading, values in (("code", Reason), ("relaxed", Relaxed)):
+        assert {spans(cell)[0] for cell, *_ in rows(README, heading)} == {str(one) for one in values}
+    assert f"`{THRESHOLD:g}`" in README
 
 
 # Manifests

@@ -33,6 +33,10 @@ def test_a_translation_is_marked_too() -> None:
     assert marked("Firefighters were wounded.", "en", "Combien de pompiers blessés ?", "fr") == ["Firefighters", "wounded"]
 
 
+def test_a_code_of_several_marked_parts_is_marked_once() -> None:
+    assert marked("Un 1F-11 vole.", "fr", "1F-11", "fr") == ["1F-11"]
+
+
 letters = st.text(st.sampled_from("aéL’'d16-F hœ\u0301 🙂."), max_size=40)
 
 

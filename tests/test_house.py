@@ -21,7 +21,7 @@ PACKAGES = ("api", "index", "embed")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAY_IMPORT = {"api": {"api", "index", "embed"}, "index": {"index", "embed"}, "embed": {"embed"}}
 ONLY_IN = {
-    "torch": {"embed/sentence.py", "embed/export.py"},
+    "torch": {"embed/sentence.py", "embed/gpu.py", "embed/export.py"},
     "openvino": {"embed/compiled.py", "embed/export.py"},
     "nncf": {"embed/export.py"},
     "sentence_transformers": {"embed/sentence.py"},

@@ -25,6 +25,7 @@ STATUSES = {
     errors.Unreachable: 503,
     errors.UnreadableDocument: 503,
     errors.InvalidManifest: 503,
+    errors.UnreadableVectors: 503,
     errors.StorageError: 503,
     errors.NotAnIndex: 503,
     errors.ModelMismatch: 503,

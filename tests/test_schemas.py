@@ -1,5 +1,7 @@
 """What travels on the wire, made from what the walks give."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from datetime import UTC, datetime, time
 from typing import Any
@@ -178,3 +180,11 @@ def test_a_body_may_call_the_question_q() -> None:
     assert SearchBody.model_validate({"q": "x", "k": 3}) == SearchBody(query="x", k=3)
     until = datetime(2023, 5, 23, tzinfo=PARIS)
     assert SearchBody(query="x", until="2023-05-23").filters(PARIS) == Filters(Window(None, until))
+
+
+def test_what_reads_documents_is_not_loaded_to_search() -> None:
+    code = (
+        "import sys, api.schemas; print([name for name in sys.modules if name.startswith(('index.readers', 'index.ingest'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -36,6 +36,9 @@ def test_the_defaults() -> None:
         "tz": "Europe/Paris",
         "host": "127.0.0.1",
         "port": 8000,
+        "at_once": 16,
+        "waiting": 128,
+        "threshold": None,
     }
 
 
@@ -49,6 +52,9 @@ def test_the_defaults() -> None:
         ("tz", "+02:00", "+02:00"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
+        ("at_once", "4", 4),
+        ("waiting", "0", 0),
+        ("threshold", "0.5", 0.5),
     ],
 )
 def test_every_setting_can_be_made_in_three_places(
@@ -119,7 +125,8 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    assert refusal() == ("filrouge.toml has the unknown setting 'indx'; known are index, model, device, cache, tz, host, port")
+    known = "index, model, device, cache, tz, host, port, at_once, waiting, threshold"
+    assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 
 @pytest.mark.parametrize("content", ['index = "', "index", b"\xff\xfe\x00", "port = 1\nport = 2\n"])
@@ -139,6 +146,9 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
         ("port", "http", "Input should be a valid integer, unable to parse string as an integer"),
         ("port", "65536", "Input should be less than or equal to 65535"),
         ("port", "-1", "Input should be greater than or equal to 0"),
+        ("at_once", "0", "Input should be greater than or equal to 1"),
+        ("at_once", "33", "Input should be less than or equal to 32"),
+        ("waiting", "-1", "Input should be greater than or equal to 0"),
         ("tz", "Mars/One", "no time zone 'Mars/One': give an IANA name such as Europe/Paris, or an offset such as +02:00"),
         ("tz", "../../etc", "no time zone '../../etc': give an IANA name such as Europe/Paris, or an offset such as +02:00"),
     ],
