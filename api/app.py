@@ -7,10 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.routing import Route
 
-from api import page, problems
-from api.answers import AnswerOut, AskBody, Asking, AskQuery, answer_out, make_now
+from api import page, problems, replies
+from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit, Turns
+from api.mcp import PATH as MCP_PATH
+from api.mcp import Endpoint, serving
 from api.page import reference
 from api.schemas import (
     EntryOut,
@@ -21,17 +24,12 @@ from api.schemas import (
     SearchQuery,
     SourcesOut,
     VersionsOut,
-    entry_out,
     make_filters,
-    make_moment,
-    search_out,
-    source_out,
     versions_out,
 )
 from api.settings import AT_ONCE, WAITING
 from embed import EmbedError
 from index import dates
-from index.answer import ask
 from index.errors import FilrougeError
 from index.search import Searcher
 
@@ -60,8 +58,9 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_searcher() as searcher:
             app.state.searcher = searcher
-            yield
-            app.state.searcher = None
+            async with serving(searcher, threshold) as app.state.mcp:
+                yield
+            app.state.searcher = app.state.mcp = None
 
     app = FastAPI(
         title="filrouge",
@@ -80,6 +79,8 @@ def create_app(
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)
+    # A protocol of its own, which describes itself: not in the description of the others.
+    app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
     return app
 
 
@@ -96,47 +97,33 @@ EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
 
 
-def _answer(searcher: Searcher, question: str, asked: Asking, threshold: float | None) -> AnswerOut:
-    zone = dates.zone(searcher.reader.store.zone())
-    as_of = asked.moment(zone)
-    now = make_now(searcher, zone, asked.now, as_of)
-    least = threshold if asked.threshold is None else asked.threshold
-    return answer_out(ask(searcher, question, asked.k, asked.filters(zone), as_of, now, least))
-
-
 def _add_routes(app: FastAPI, threshold: float | None) -> None:
     responses = problems.responses
 
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
-        zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.q, asked.k, asked.filters(zone), asked.moment(zone)))
+        return replies.found(searcher, asked.q, asked)
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
-        zone = dates.zone(searcher.reader.store.zone())
-        return search_out(searcher.search(asked.query, asked.k, asked.filters(zone), asked.moment(zone)))
+        return replies.found(searcher, asked.query, asked)
 
     @app.get("/ask", tags=["ask"], summary="Ask", responses=responses(422, 500, 503))
     def get_ask(asked: Annotated[AskQuery, Query()], searcher: Open) -> AnswerOut:
         """One to three exact quotes that answer a question, with the probability that they do; or why there are none."""
-        return _answer(searcher, asked.q, asked, threshold)
+        return replies.answered(searcher, asked.q, asked, threshold)
 
     @app.post("/ask", tags=["ask"], summary="Ask, in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_ask(asked: AskBody, searcher: Open) -> AnswerOut:
         """The same, with the question in a JSON body."""
-        return _answer(searcher, asked.question, asked, threshold)
+        return replies.answered(searcher, asked.question, asked, threshold)
 
     @app.get("/entries/{entry_id}", tags=["corpus"], summary="Entry", responses=responses(404, 422, 500, 503))
     def entry(entry_id: EntryId, searcher: Open, as_of: AsOf = None) -> EntryOut:
         """A whole entry, with its passages and the entries that say the same."""
-        store = searcher.reader.store
-        moment = make_moment(dates.zone(store.zone()), as_of)
-        generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
-        found = store.entry(entry_id, generation)
-        return entry_out(found, store.passages_of(entry_id, generation, moment is not None), searcher.twins(entry_id, moment))
+        return replies.entry(searcher, entry_id, as_of)
 
     @app.get("/entries/{entry_id}/versions", tags=["corpus"], summary="Versions", responses=responses(404, 422, 500, 503))
     def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:
@@ -146,10 +133,7 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     @app.get("/sources", tags=["corpus"], summary="Sources", responses=responses(500, 503))
     def sources(searcher: Open) -> SourcesOut:
         """The documents and live blogs that are indexed."""
-        generation = searcher.reader.snapshot().generation
-        return SourcesOut(
-            generation=generation, sources=[source_out(source) for source in searcher.reader.store.sources(generation)]
-        )
+        return replies.sources(searcher)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
     def health() -> HealthOut:

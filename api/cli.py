@@ -94,6 +94,10 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
 
+    command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
+    _add_index(command)
+    _add_model(command)
+
     command = _command(commands, "evaluate", "measure the ranking on a judged set in the BEIR layout", run_evaluate)
     command.add_argument("set", type=Path, metavar="SET_DIR", help="a folder with corpus.jsonl, queries.jsonl, qrels.tsv")
     command.add_argument(
@@ -411,6 +415,22 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
             if report.failures and report.generation == 0:
                 return 1
         return server.serve(listener, settings, encoder)
+
+
+def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge mcp`."""
+    from embed.batching import BatchingEncoder
+    from index.search import Searcher
+    from index.store import Store
+
+    # What can be said without a model is said before one is loaded.
+    Store.open(settings.index).close()
+    from api.mcp import serve_stdio
+
+    # A chatbot asks several things at once.
+    with BatchingEncoder(_encoder(settings)) as encoder, Searcher(settings.index, encoder) as searcher:
+        serve_stdio(searcher, settings.threshold)
+    return 0
 
 
 def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:

@@ -1,6 +1,7 @@
 """Errors on the wire: one shape (RFC 9457), and one table from error class to HTTP status."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -127,14 +128,28 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes):
         return problem(415, "send the body as JSON, with Content-Type: application/json", "unsupported-media-type")
-    fields = []
     for one in error.errors():
         if one["type"] == "json_invalid":
             return problem(400, f"the body is not JSON: {one['ctx']['error']}, at character {one['loc'][-1]}", "bad-request")
-        where = one["loc"][1:] or one["loc"]
-        fields.append(FieldProblem(field=".".join(str(part) for part in where), message=_MESSAGES.get(one["type"], one["msg"])))
-    detail = "; ".join(f"{one.field}: {one.message}" for one in fields[:3])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "invalid-request", fields)
+    fields = faults([{**one, "loc": one["loc"][1:] or one["loc"]} for one in error.errors()])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, in_a_line(fields), "invalid-request", fields)
+
+
+def faults(errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:
+    """What a validator found, field by field, in words for callers.
+
+    >>> faults([{"loc": ("k",), "type": "missing", "msg": "Field required"}])
+    [FieldProblem(field='k', message='is missing')]
+    """
+    return [
+        FieldProblem(field=".".join(str(part) for part in one["loc"]), message=_MESSAGES.get(one["type"], one["msg"]))
+        for one in errors
+    ]
+
+
+def in_a_line(fields: Sequence[FieldProblem]) -> str:
+    """The first few of them, as one line."""
+    return "; ".join(f"{one.field}: {one.message}" for one in fields[:3])
 
 
 _MESSAGES = {"extra_forbidden": "is not known", "model_attributes_type": "is not a JSON object", "missing": "is missing"}

@@ -36,6 +36,7 @@ ONLY_IN = {
     "ftfy": {"index/readers/encoding.py"},
     "httpx": {"index/fetch.py"},
     "protego": {"index/fetch.py"},
+    "mcp": {"api/mcp.py"},
 }
 HEAVY = ("openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio")
 TOP_LEVEL = {
@@ -43,7 +44,7 @@ TOP_LEVEL = {
     "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci", ".gitignore", ".git",
 }  # fmt: skip
 # Packages that come with one of ours and are spoken to directly.
-COMES_WITH = {"starlette": "fastapi", "huggingface_hub": "transformers"}
+COMES_WITH = {"starlette": "fastapi", "huggingface_hub": "transformers", "anyio": "mcp"}
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -111,10 +112,10 @@ def test_heavy_libraries_are_imported_when_they_are_needed_and_not_before(path: 
 @pytest.mark.parametrize(
     ("module", "without"),
     [
-        ("index.search", [*HEAVY, "fastapi", "uvicorn", "jinja2"]),
-        ("index.ingest", [*HEAVY, "fastapi", "uvicorn", "jinja2", "httpx"]),
+        ("index.search", [*HEAVY, "fastapi", "uvicorn", "jinja2", "mcp"]),
+        ("index.ingest", [*HEAVY, "fastapi", "uvicorn", "jinja2", "mcp", "httpx"]),
         ("api.app", [*HEAVY]),
-        ("api.cli", [*HEAVY, "fastapi", "uvicorn", "jinja2", "faiss", "tantivy", "httpx"]),
+        ("api.cli", [*HEAVY, "fastapi", "uvicorn", "jinja2", "mcp", "faiss", "tantivy", "httpx"]),
     ],
 )
 def test_importing_stays_light(module: Any, without: list[str]) -> None:
