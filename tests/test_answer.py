@@ -371,7 +371,7 @@ def test_every_quote_of_every_answer_stands_at_its_offsets(
     originals = {item["_id"]: item["text"] for item in items}
     asked = [*chosen.judged("mix"), *chosen.unanswerable]
     with Searcher(evaluate.prepare(chosen, bundled.default_cache() / "evaluate", model), model) as searcher:
-        for question in asked[:: max(len(asked) // 400, 1)]:
+        for question in asked[:: max(len(asked) // 120, 1)]:
             answer = ask(searcher, question.text, now=NOW, threshold=0.0)
             assert_quotes(answer)
             for quote in answer.best:
