@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BaseModel, Field
 
 from api import wording
-from api.schemas import HitOut, Narrowing, WindowOut, hit_out, iso
+from api.schemas import HitOut, Narrowing, QuestionText, WindowOut, hit_out, iso
 from index import dates
 from index.answer import Answer, Quote, newest
 from index.errors import InvalidRequest
@@ -46,14 +46,7 @@ class Asking(Narrowing):
 class AskQuery(Asking):
     """The query string of `GET /ask`."""
 
-    q: Annotated[
-        str,
-        Field(
-            max_length=MAX_QUESTION,
-            description="A question, in French or English.",
-            examples=["Who is training Ukrainian pilots on F-16s?"],
-        ),
-    ]
+    q: QuestionText
 
 
 class AskBody(Asking):

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from api import page, problems, replies
 from api.answers import AnswerOut, AskBody, AskQuery
-from api.limits import BodyLimit, Turns
+from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
 from api.page import reference
@@ -28,6 +28,7 @@ from api.schemas import (
     versions_out,
 )
 from api.settings import AT_ONCE, WAITING
+from api.turns import Turns
 from embed import EmbedError
 from index import dates
 from index.errors import FilrougeError

@@ -288,11 +288,11 @@ def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
 @contextmanager
 def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVectors | None"]:
     """The file of vectors that was named, if any."""
-    from index.carried import CarriedVectors
-
     if getattr(given, "vectors", None) is None:
         yield None
         return
+    from index.carried import CarriedVectors
+
     with CarriedVectors(given.vectors, encoder.card) as carried:
         yield carried
 

@@ -1,20 +1,11 @@
-"""What a request may weigh, and how many are worked on at once."""
-
-import asyncio
-import logging
-from collections import deque
-from http import HTTPStatus
+"""What a request may weigh."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import RETRY_AFTER, problem
+from api.problems import problem
 
 MAX_BODY = 1024 * 1024
 """Bytes."""
-_ALWAYS = ("/health", "/ready")
-"""Whoever asks these wants to know how a busy server is."""
-
-log = logging.getLogger("filrouge.api")
 
 
 class BodyLimit:
@@ -51,89 +42,3 @@ class BodyLimit:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)
-
-
-class Turns:
-    """At most `at_once` requests are worked on; up to `waiting` more wait, and the first to come is the next; any other is
-    refused at once with 503 and Retry-After.
-
-    A client that leaves while it waits gives up its place. The turn ends before the last of the answer is sent, so that one
-    who reads slowly keeps nobody waiting. Whether the server is alive and ready can always be asked.
-    """
-
-    def __init__(self, app: ASGIApp, at_once: int, waiting: int) -> None:
-        self._app = app
-        self._free = at_once
-        self._places = waiting
-        self._queue: deque[asyncio.Future[None]] = deque()
-        self._refusing = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http" or scope["path"] in _ALWAYS:
-            await self._app(scope, receive, send)
-            return
-        if self._free:
-            self._free -= 1
-        elif len(self._queue) >= self._places:
-            if not self._refusing:
-                # Once for each time that it fills: a line for every refusal would be one more load.
-                log.warning("requests are refused: %d are waiting already", self._places)
-                self._refusing = True
-            told = "too many requests are waiting; try again in a moment"
-            await problem(HTTPStatus.SERVICE_UNAVAILABLE, told, "server-busy", headers=RETRY_AFTER)(scope, receive, send)
-            return
-        else:
-            body = await receive()
-            if not await self._wait(receive):
-                return
-            whole = [body]
-            rest = receive
-
-            async def replay() -> Message:
-                return whole.pop() if whole else await rest()
-
-            receive = replay
-        ended = False
-
-        def end() -> None:
-            nonlocal ended
-            if not ended:
-                ended = True
-                self._next()
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                end()
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sending)
-        finally:
-            end()
-
-    async def _wait(self, receive: Receive) -> bool:
-        """Wait for a turn; False when the client has left instead."""
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        # The body is here, so the next that can come is that the client has left.
-        left = asyncio.ensure_future(receive())
-        try:
-            await asyncio.wait((turn, left), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            if turn.done():
-                self._next()
-            raise
-        finally:
-            left.cancel()
-            if not turn.done():
-                self._queue.remove(turn)
-        return turn.done()
-
-    def _next(self) -> None:
-        """Hand the turn on to the first who waits."""
-        if self._queue:
-            self._queue.popleft().set_result(None)
-        else:
-            self._free += 1
-            self._refusing = False

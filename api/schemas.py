@@ -80,17 +80,21 @@ def make_filters(
     return Filters(window, lang, source)
 
 
+QuestionText = Annotated[
+    str,
+    Field(
+        max_length=MAX_QUESTION,
+        description="A question, in French or English.",
+        examples=["Who is training Ukrainian pilots on F-16s?"],
+    ),
+]
+"""A question in a query string."""
+
+
 class SearchQuery(Narrowing):
     """The query string of `GET /search`."""
 
-    q: Annotated[
-        str,
-        Field(
-            max_length=MAX_QUESTION,
-            description="A question, in French or English.",
-            examples=["Who is training Ukrainian pilots on F-16s?"],
-        ),
-    ]
+    q: QuestionText
 
 
 class SearchBody(Narrowing):

@@ -4,13 +4,13 @@ Nothing is generated: an answer is made of sentences as they stand in their entr
 sentence answers best (`odds`), and whether the corpus answers at all (`confidence`).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from index import dates
+from index.confidence import LEAD, confidence, odds
 from index.evidence import Asked, understand
 from index.language import question_language
 from index.question import Kind, is_question, questions
@@ -27,8 +27,6 @@ THRESHOLD = 0.12
 """The confidence from which on a question counts as answered: see ARCHITECTURE.md for what others would give."""
 READ = 10
 """Passages whose sentences are looked at."""
-LEAD = 5
-"""The place of the passage that the best one is compared with: an answer often stands in two or three."""
 MOST_QUOTES = 3
 CLOSE = 2.0
 """How far below the best one in log-odds a sentence may lie and still add something."""
@@ -124,39 +122,6 @@ class Answer:
     def quotes(self) -> tuple[Quote, ...]:
         """One to three when it is answered."""
         return self.best if self.answered else ()
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What each kind of evidence adds to the log-odds that a sentence is the one that answers."""
-
-    passage: float
-    words: float
-    cover: float
-    names: dict[Kind, float]
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What each kind of evidence adds to the log-odds that the best sentence answers at all."""
-
-    lead: float
-    """Of how far the best passage lies above the one in place LEAD, in log-odds."""
-    words: float
-    """Of late interaction with the best sentence."""
-    unknown: float
-    """Of each word of the question that no passage of the corpus holds, in either language."""
-    prior: float
-
-
-# Fitted and validated by tests/bench/fit_answers.py: see ARCHITECTURE.md.
-SENTENCE = Weights(
-    passage=2.35,
-    words=18.5,
-    cover=1.09,
-    names={Kind.TIME: 3.38, Kind.NUMBER: 2.11, Kind.PLACE: 1.41, Kind.PERSON: 1.68, Kind.OTHER: 0.0},
-)
-TRUST = Trust(lead=0.778, words=11.25, unknown=-0.362, prior=-6.4)
 
 
 def ask(
@@ -260,7 +225,7 @@ class _Walk:
         wide = self._find(max(self.k, READ), filters)
         sought = Sought.of(self.asked, self.snapshot)
         sentences = read(self.asked, sought, [(hit.passage, hit.score) for hit in wide.hits[:READ]], self.snapshot)
-        ranked = sorted(sentences, key=lambda one: (_asks(one), -odds(one)))
+        ranked = sorted(sentences, key=lambda one: (one.asks, -odds(one)))
         others = wide
         if len(wide.hits) < LEAD and filters != Filters():
             # One of few that pass the filters stands out among those that do not, or nowhere.
@@ -272,45 +237,6 @@ class _Walk:
         return self.searcher.find(self.asked, k, filters, self.snapshot, self.as_of)
 
 
-def _asks(sentence: Sentence) -> bool:
-    """Whether a sentence is a question itself, which answers none."""
-    return sentence.text.rstrip(" \u00a0\u202f»”\"')").endswith("?")
-
-
-def odds(sentence: Sentence) -> float:
-    """The log-odds that a sentence is the one that answers, up to a constant of the question."""
-    return (
-        SENTENCE.passage * logit(sentence.score)
-        + SENTENCE.words * sentence.words
-        + SENTENCE.cover * sentence.cover
-        + SENTENCE.names[sentence.kind] * sentence.names
-    )
-
-
-def confidence(ranked: Sequence[Sentence], others: Sequence[float], sought: Sought) -> float:
-    """The probability that the first of the sentences answers; 0 without any.
-
-    `others` are the scores of the passages that it stands among, best first.
-    """
-    if not ranked:
-        return 0.0
-    values = trusted(ranked, others, sought)
-    sum_ = sum(weight * value for weight, value in zip((TRUST.lead, TRUST.words, TRUST.unknown), values, strict=True))
-    return round(1 / (1 + math.exp(-sum_ - TRUST.prior)), 4)
-
-
-def trusted(ranked: Sequence[Sentence], others: Sequence[float], sought: Sought) -> tuple[float, float, float]:
-    """What the weights of `Trust` are multiplied with, for sentences that are ranked."""
-    top = max(one.score for one in ranked)
-    return logit(top) - logit(others[min(len(others), LEAD) - 1]), ranked[0].words, float(sought.unknown)
-
-
-def logit(score: float) -> float:
-    """The log-odds of a probability; bounded, since scores are rounded."""
-    bounded = min(max(score, 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))
-
-
 def chosen(ranked: Sequence[Sentence]) -> tuple[Quote, ...]:
     """The first of the sentences, best first, and up to two more that lie close behind it and say something else.
 
@@ -318,7 +244,7 @@ def chosen(ranked: Sequence[Sentence]) -> tuple[Quote, ...]:
     """
     found: list[Sentence] = []
     for one in ranked:
-        if len(found) == MOST_QUOTES or (found and (odds(found[0]) - odds(one) > CLOSE or _asks(one))):
+        if len(found) == MOST_QUOTES or (found and (odds(found[0]) - odds(one) > CLOSE or one.asks)):
             break
         said = wording(one.text)
         if not any(_repeats(said, wording(other.text)) for other in found):

@@ -45,6 +45,11 @@ class Sentence:
         """The sentence itself."""
         return self.passage.entry.text[self.start : self.end]
 
+    @property
+    def asks(self) -> bool:
+        """Whether it is a question itself, which answers none."""
+        return self.text.rstrip(" \u00a0\u202f»”\"')").endswith("?")
+
 
 @dataclass(frozen=True)
 class Sought:

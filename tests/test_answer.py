@@ -1,12 +1,10 @@
 """Answers: sentences as they stand in their entries, in the time that was meant, or a reason why there are none."""
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,13 +12,11 @@ from hypothesis import strategies as st
 from embed import Encoder, bundled
 from embed.hashing import HashingEncoder
 from index import evaluate
-from index.answer import MOST_QUOTES, READ, THRESHOLD, TRUST, Answer, Reason, Relaxed, ask, confidence, logit, newest
+from index.answer import MOST_QUOTES, THRESHOLD, Answer, Reason, Relaxed, ask, newest
 from index.documents import Facts
 from index.errors import InvalidRequest
 from index.ingest import ingest
 from index.judgements import load
-from index.question import Kind
-from index.quotes import Sentence, Sought
 from index.reader import Filters
 from index.records import Window
 from index.search import Searcher
@@ -200,24 +196,6 @@ def test_what_cannot_be_asked_names_its_field(searcher: Searcher, arguments: dic
     with pytest.raises(InvalidRequest) as caught:
         ask(searcher, **arguments)  # type: ignore[arg-type]
     assert caught.value.field == field
-
-
-def test_confidence_rises_with_every_signal_and_is_zero_without_a_sentence(searcher: Searcher) -> None:
-    passage = searcher.search("Kiev").hits[0].passage
-
-    def sure(score: float, words: float, unknown: int, rest: float = 0.1) -> float:
-        sentence = Sentence(passage, 0, 5, score, words, 0.5, Kind.OTHER, False)
-        return confidence([sentence], [score, *[rest] * (READ - 1)], Sought([], np.zeros(0, np.float32), unknown))
-
-    usual = sure(0.5, 0.3, 1)
-    assert 0 < usual < min(sure(0.6, 0.3, 1), sure(0.5, 0.4, 1), sure(0.5, 0.3, 0), sure(0.5, 0.3, 1, rest=0.05)) < 1
-    # By hand: a lead of ln 9, words of .3, one word unknown.
-    odds = TRUST.lead * math.log(9) + TRUST.words * 0.3 + TRUST.unknown + TRUST.prior
-    assert usual == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4)
-    assert sure(1.0, 1.0, 0, rest=0.0) <= 1
-    assert confidence([], [], Sought([], np.zeros(0, np.float32), 0)) == 0.0
-    assert logit(0.5) == 0.0
-    assert logit(0.0) == pytest.approx(-logit(1.0))
 
 
 # Times

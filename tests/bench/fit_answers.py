@@ -1,5 +1,5 @@
-"""Fit the weights of `index.answer` on sets with answers and questions that have none, validate them between sets, and print
-what they give.
+"""Fit the weights of `index.confidence` on sets with answers and questions that have none, validate them between sets, and
+print what they give.
 
     python tests/bench/fit_answers.py SET_DIR... [--outside queries_unanswerable.jsonl] [--questions 400]
 
@@ -7,7 +7,8 @@ Two things are fitted, each with few weights. Which sentence answers: a softmax 
 question, those that hold an answer in a judged passage against the others. Whether the corpus answers at all: a logistic
 regression over the judged questions of a set against those of its `queries_unanswerable.jsonl` and of `--outside`, either side
 counting alike; scaled and shifted afterwards so that it gives the share of first quotes that hold an answer (Platt, 1999).
-"Left out" columns are measured with weights fitted on the other sets. Nothing is written: put the weights into index/answer.py.
+"Left out" columns are measured with weights fitted on the other sets. Nothing is written: put the weights into
+index/confidence.py.
 
 Questions of `--outside` are asked in the languages that a set's own are asked in; those of the kind `miracl` are about what
 encyclopedias tell, and are not asked of sets that have answers, which are made of one.
@@ -25,7 +26,8 @@ import torch
 
 from embed import Encoder, bundled, load
 from index import evaluate, judgements
-from index.answer import LEAD, READ, SENTENCE, THRESHOLD, TRUST, logit
+from index.answer import READ, THRESHOLD
+from index.confidence import SENTENCE, TRUST, lead, logit
 from index.evidence import understand
 from index.judgements import EvaluationSet, Question
 from index.measures import auroc, holds_answer
@@ -100,10 +102,10 @@ def look(searcher: Searcher, kind: str, question: Question) -> Tried | None:
     if not sentences:
         return None
     right = [bool(question.grades.get(one.passage.entry.key)) and holds_answer(one.text, question.answers) for one in sentences]
-    lead = max(logit(one.score) for one in sentences) - logit(hits[min(len(hits), LEAD) - 1].score)
-    asks = np.array([one.text.rstrip(" \u00a0\u202f»”\"')").endswith("?") for one in sentences])
+    asks = np.array([one.asks for one in sentences])
     rows = np.array([row(one) for one in sentences])
-    return Tried(kind, bool(question.answers), rows, asks, np.array(right), lead, sought.unknown)
+    ahead = lead(sentences, [hit.score for hit in hits])
+    return Tried(kind, bool(question.answers), rows, asks, np.array(right), ahead, sought.unknown)
 
 
 def row(sentence: Sentence) -> list[float]:
@@ -179,7 +181,7 @@ def logistic(x: np.ndarray, y: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def shipped() -> tuple[np.ndarray, np.ndarray]:
-    """The weights in index/answer.py."""
+    """The weights in index/confidence.py."""
     sentence = [SENTENCE.passage, SENTENCE.words, SENTENCE.cover, *(SENTENCE.names[kind] for kind in KINDS)]
     return np.array(sentence), np.array([getattr(TRUST, name) for name in TRUST_NAMES])
 
@@ -215,6 +217,8 @@ def main() -> None:
     outside = [json.loads(line) for line in given.outside.read_text().splitlines()] if given.outside else []
     encoder = load()
     sets = dict(gather(folder, encoder, outside, given.questions) for folder in given.sets)
+    if sum(any(one.right.any() for one in tried) for tried in sets.values()) < 2:
+        parser.error("each set is measured with weights fitted on the others: give two or more that have answers")
 
     weights = fit_sentences(sets)
     trust = fit_trust(sets, weights)
