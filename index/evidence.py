@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from index.terms import question_spellings
 
 REACH = 2
 """How many passages before and after one are near it."""
+_AT_ONCE = 500
+"""Passages whose words are compared at a time; they take 40 MB."""
+
+Votes = Mapping[str, Ranking]
+"""Rankings by the name of what they rank by."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +57,74 @@ def understand(question: str, encoder: Encoder, snapshot: Snapshot) -> Asked:
     )
 
 
-def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tuple[Evidence, Mapping[str, Ranking]]:
+def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tuple[Evidence, Votes]:
     """What speaks for every passage that is among the best `depth` by vector, by terms or by translated terms; and those
     rankings, with that of the same passages by their words.
     """
     among = snapshot.allowed(filters)
-    terms = {term: weight for word in asked.terms for term, weight in word.items()}
-    dense = snapshot.vectors.nearest(asked.vector, depth, among)
-    lexical = snapshot.terms.matching(terms, depth, among)
-    bridged = snapshot.terms.matching(asked.translated, depth, among)
-    found = np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids]))
-    near = snapshot.neighbours(found, REACH)
+    vectors, terms = snapshot.vectors, snapshot.terms
+    dense = vectors.nearest(asked.vector, depth, among)
+    lexical = terms.matching(_united(asked.terms), depth, among)
+    bridged = terms.matching(asked.translated, depth, among)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
+    scores = _Scores(
+        lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
+        lambda ids: [_complete(Ranking.empty(), ids, partial(_matching, terms, word)) for word in asked.terms],
+        lambda ids: _complete(bridged, ids, partial(_matching, terms, asked.translated)),
+    )
+    evidence = _weigh(asked, np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids])), snapshot, scores)
+    return evidence, _votes(evidence, dense, lexical, bridged)
+
+
+def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evidence, Votes]:
+    """The same for every passage that passes the filters, a few hundred at a time: what is held at once for a passage is a few
+    numbers.
+    """
+    allowed = snapshot.allowed(filters)
+    ids = snapshot.all_ids() if allowed is None else allowed
+    # With the neighbours, which speak for a passage whether they pass the filters or not.
+    wide = None if allowed is None else np.unique(np.maximum(ids[:, np.newaxis] + np.arange(-REACH, REACH + 1), 1))
+    most = len(ids if wide is None else wide)
+    dense = snapshot.vectors.nearest(asked.vector, most, wide)
+    words = [snapshot.terms.matching(word, most, wide) for word in asked.terms]
+    bridged = snapshot.terms.matching(asked.translated, most, wide)
+    known = _by_id(dense), [_by_id(word) for word in words], _by_id(bridged)
+    scores = _Scores(
+        lambda some: _looked_up(known[0], some),
+        lambda some: [_looked_up(word, some) for word in known[1]],
+        lambda some: _looked_up(known[2], some),
+    )
+    evidence = Evidence.joined(
+        [_weigh(asked, ids[at : at + _AT_ONCE], snapshot, scores) for at in range(0, max(len(ids), 1), _AT_ONCE)]
+    )
+    lexical = snapshot.terms.matching(_united(asked.terms), most, allowed)
+    return evidence, _votes(evidence, *(_among(ranking, allowed) for ranking in (dense, lexical, bridged)))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """How to find, for ascending ids, each one's cosine, its BM25 by each word of the question, and by the translated terms."""
+
+    cosines: Callable[[Ids], Scores]
+    points: Callable[[Ids], Sequence[Scores]]
+    bridges: Callable[[Ids], Scores]
+
+
+def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: _Scores) -> Evidence:
+    """What speaks for each of `found` (ascending) that the snapshot has."""
+    near = snapshot.neighbours(found, REACH)
     ids = np.array(sorted(near), dtype=np.int64)
     # While a writer is at work an engine may still show what is no longer there.
     found = np.intersect1d(found, ids)
-    cosines = _complete(dense, ids, lambda rest: snapshot.vectors.nearest(asked.vector, len(rest), rest))
-    points = _points(asked.terms, ids, snapshot.terms)
-    bridges = _complete(bridged, ids, lambda rest: snapshot.terms.matching(asked.translated, len(rest), rest))
+    cosines, bridges = scores.cosines(ids), scores.bridges(ids)
+    points = np.stack([*scores.points(ids)], axis=1) if asked.terms else np.zeros((len(ids), 0), dtype=np.float32)
     matched = _matched(asked.words, ids, snapshot.store.words(ids.tolist()))
     versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
     wanted = np.isin(ids, found)
     own = np.full(len(ids), np.nan, dtype=np.float32)
     worded = ~np.isnan(matched).any(axis=1)
     own[worded] = matched[worded].mean(axis=1)
-    evidence = Evidence(
+    return Evidence(
         found,
         versions[wanted],
         cosines[wanted],
@@ -86,8 +135,20 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
         np.nansum(_around(bridges, ids, versions), axis=0)[wanted],
         np.array([near[i][1] != asked.lang for i in found.tolist()], dtype=bool),
     )
-    words = Ranking.best(ids[worded & wanted], own[worded & wanted])
-    return evidence, {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
+
+
+def _votes(evidence: Evidence, dense: Ranking, lexical: Ranking, bridged: Ranking) -> Votes:
+    worded = ~np.isnan(evidence.words)
+    words = Ranking.best(evidence.ids[worded], evidence.words[worded])
+    return {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
+
+
+def _united(words: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {term: weight for word in words for term, weight in word.items()}
+
+
+def _matching(view: TermView, terms: Mapping[str, float], ids: Ids) -> Ranking:
+    return view.matching(terms, len(ids), ids)
 
 
 def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:
@@ -99,13 +160,26 @@ def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scor
     return scores
 
 
-def _points(words: Sequence[Mapping[str, float]], ids: Ids, view: TermView) -> Scores:
-    """The BM25 of each of `ids` (ascending) by each word of the question alone; 0 where a passage has it not."""
-    points = np.zeros((len(ids), len(words)), dtype=np.float32)
-    for column, word in enumerate(words):
-        found = view.matching(word, len(ids), ids)
-        points[np.searchsorted(ids, found.ids), column] = found.scores
-    return points
+def _by_id(ranking: Ranking) -> Ranking:
+    """The same, in the order of the ids."""
+    order = np.argsort(ranking.ids)
+    return Ranking(ranking.ids[order], ranking.scores[order])
+
+
+def _looked_up(ranking: Ranking, ids: Ids) -> Scores:
+    """The score of each of `ids` in a ranking in the order of ids, else 0."""
+    if len(ranking) == 0:
+        return np.zeros(len(ids), dtype=np.float32)
+    place = np.minimum(np.searchsorted(ranking.ids, ids), len(ranking) - 1)
+    return np.where(ranking.ids[place] == ids, ranking.scores[place], np.float32(0))
+
+
+def _among(ranking: Ranking, ids: Ids | None) -> Ranking:
+    """What a ranking says of `ids` alone."""
+    if ids is None:
+        return ranking
+    kept = np.isin(ranking.ids, ids)
+    return Ranking(ranking.ids[kept], ranking.scores[kept])
 
 
 def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors:

@@ -1,6 +1,7 @@
 """Several kinds of evidence -> one ranking."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Evidence:
     """The sum of the near passages' BM25 for the question's terms in the other language, by dictionary."""
     other: NDArray[np.bool_]
     """Whether the passage is in another language than the question."""
+
+    @classmethod
+    def joined(cls, parts: Sequence["Evidence"]) -> "Evidence":
+        """That of all passages of `parts`, of which there is one at least."""
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
 
 
 def fuse(evidence: Evidence) -> Ranking:

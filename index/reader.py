@@ -71,6 +71,10 @@ class Snapshot:
                 self._allowed.popitem(last=False)
         return ids
 
+    def all_ids(self) -> Ids:
+        """The ids of all passages, ascending."""
+        return self.store.allowed(self.generation, Window(), past=self.past)
+
     def neighbours(self, ids: Ids, reach: int) -> dict[int, tuple[int, str]]:
         """See `Store.neighbours`."""
         return self.store.neighbours(ids, reach, self.generation, self.past)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embed import Encoder, ModelCard
 from index.errors import InvalidRequest
-from index.evidence import Asked, gather, understand
+from index.evidence import Asked, gather, gather_all, understand
 from index.fuse import fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES
@@ -121,6 +121,15 @@ class Searcher:
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
         evidence, votes = gather(understand(question, self.encoder, snapshot), depth, filters, snapshot)
+        return Ranked(fuse(evidence), votes)
+
+    def everything(self, question: str, filters: Filters, snapshot: Snapshot) -> Ranked:
+        """Every passage that passes the filters, ranked by all the evidence.
+
+        It takes seconds for a hundred thousand passages, and some hundred bytes of memory for each. A passage has the score
+        that `search` gives it, unless its entry has a better one that `search` did not look at.
+        """
+        evidence, votes = gather_all(understand(question, self.encoder, snapshot), filters, snapshot)
         return Ranked(fuse(evidence), votes)
 
     def _hits(self, asked: Asked, ranked: Ranked, k: int) -> tuple[Hit, ...]:

@@ -1,5 +1,6 @@
 """What speaks for a passage: of every passage that any ranking finds, the same."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from embed.hashing import HashingEncoder
-from index.evidence import REACH, gather, understand
+from index import evidence
+from index.evidence import REACH, gather, gather_all, understand
 from index.ingest import ingest
 from index.reader import Filters
 from index.search import Searcher
@@ -89,3 +91,39 @@ def test_words_found_in_neighbouring_passages_add_up_and_each_counts_once(tmp_pa
             near = [other for other in ids if abs(other - i) <= REACH]
             best = [max(points.get(other, 0.0) for other in near) for points in (kremlin, shanghai)]
             assert evidence.near_terms[place] == pytest.approx(sum(best), abs=1e-4)
+
+
+@pytest.mark.parametrize("lang", [None, "fr"])
+def test_all_passages_have_the_evidence_that_they_have_among_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str | None
+) -> None:
+    encoder = HashingEncoder(token_limit=12)
+    lines = [
+        {
+            "_id": f"{n}",
+            "text": " ".join(f"{subject} {n * 7 + at} est là ce soir." for at in range(n % 5 + 1)),
+            "lang": "en" if n % 3 == 0 else "fr",
+        }
+        for n, subject in enumerate(["Un drone", "Le Kremlin", "La guerre", "Un pilote"] * 5)
+    ]
+    # No entry fits in so few at a time.
+    monkeypatch.setattr(evidence, "_AT_ONCE", 2)
+    with opened(tmp_path, lines, encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        asked = understand("Où est le Kremlin 7 ?", encoder, snapshot)
+        among, votes = gather(asked, 1000, Filters(lang=lang), snapshot)
+        everything, all_votes = gather_all(asked, Filters(lang=lang), snapshot)
+    assert len(everything.ids) > 20
+    for one in dataclasses.fields(among):
+        assert getattr(everything, one.name) == pytest.approx(getattr(among, one.name), abs=1e-6, nan_ok=True), one.name
+    for name, ranking in votes.items():
+        assert dict(all_votes[name]) == pytest.approx(dict(ranking), abs=1e-6), name
+        assert sorted(all_votes[name].scores.tolist(), reverse=True) == all_votes[name].scores.tolist()
+
+
+def test_what_passes_no_filter_has_no_evidence(tmp_path: Path, encoder: HashingEncoder) -> None:
+    with opened(tmp_path, [{"_id": "a", "text": "La guerre continue.", "lang": "fr"}], encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        found, votes = gather_all(understand("guerre", encoder, snapshot), Filters(lang="en"), snapshot)
+    assert len(found.ids) == 0
+    assert {name: len(ranking) for name, ranking in votes.items()} == dict.fromkeys(votes, 0)

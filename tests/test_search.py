@@ -341,3 +341,16 @@ def test_nine_of_ten_questions_find_the_right_entry_first(seeds: Path, tmp_path:
         assert sum(first[question].entry.key == key for question, key in QUESTIONS.items()) >= 9, first
         pilots = searcher.search("Who is training Ukrainian pilots on F-16s?").hits[0].passage
         assert "La Pologne a commencé à entraîner des pilotes ukrainiens" in pilots.text
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(lang="en"), Filters(Window(START, START + timedelta(hours=50)), "fr")])
+def test_everything_that_passes_the_filters_is_ranked_and_begins_as_a_search_does(searcher: Searcher, filters: Filters) -> None:
+    question = "Who denies the attack on Belgorod?"
+    ranked = searcher.everything(question, filters, searcher.reader.snapshot())
+    passing = searcher.reader.snapshot().allowed(filters)
+    wanted = everything(searcher) if passing is None else passing.tolist()
+    assert sorted(ranked.fused.ids.tolist()) == sorted(wanted)
+    deep = searcher.rank(question, 1000, filters, searcher.reader.snapshot())
+    assert list(ranked.fused) == list(deep.fused)
+    best = {hit.passage.id: hit.score for hit in searcher.search(question, 10, filters).hits}
+    assert list(best.values()) == pytest.approx([dict(ranked.fused)[i] for i in best])
