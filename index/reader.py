@@ -8,18 +8,22 @@ import contextlib
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from embed import ModelCard
 from index import lock
-from index.conditions import Condition
-from index.engine import TermView, VectorView
+from index.conditions import Condition, Phrase, Word, texts
+from index.engine import Part, Said, TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
 from index.records import Ids, Window
 from index.space import Space
-from index.store import Store
+from index.phrases import plain_forms
+from index.store import Indexed, Store
 from index.terms import passage_terms
 from index.vectors import FaissVectors
 
@@ -64,12 +68,22 @@ class Snapshot:
             if filters in self._allowed:
                 self._allowed.move_to_end(filters)
                 return self._allowed[filters]
-        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past)
+        found = {text: self._holding(text) for text in texts(filters.where)}
+        ids = self.store.allowed(
+            self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found
+        )
         with self._lock:
             self._allowed[filters] = ids
             while len(self._allowed) > _REMEMBERED_FILTERS:
                 self._allowed.popitem(last=False)
         return ids
+
+    def _holding(self, text: Phrase | Word) -> Ids:
+        """The ids of all passages that can say it, and few others, so that not every text has to be read."""
+        if isinstance(text, Word):
+            return np.sort(self.terms.matching(text.terms, len(self.terms)).ids)
+        parts: Sequence[Part] = ("title",) if text.part == "title" else ("title", "text")
+        return np.unique(np.concatenate([self.terms.saying(plain_forms(text.text), part) for part in parts]))
 
     def all_ids(self) -> Ids:
         """The ids of all passages, ascending."""
@@ -78,6 +92,13 @@ class Snapshot:
     def neighbours(self, ids: Ids, reach: int) -> dict[int, tuple[int, str]]:
         """See `Store.neighbours`."""
         return self.store.neighbours(ids, reach, self.generation, self.past)
+
+
+def searchable(batch: Sequence[Indexed]) -> tuple[list[tuple[int, list[str]]], Mapping[int, Said]]:
+    """What a term engine needs of passages."""
+    # The title belongs to the entry, so every passage of it can be found by it.
+    terms = [(one.id, passage_terms(f"{one.title}\n{one.text}", one.lang)) for one in batch]
+    return terms, {one.id: Said(plain_forms(one.title), plain_forms(one.text)) for one in batch}
 
 
 class Reader:
@@ -181,8 +202,7 @@ class Reader:
             after = terms.generation
             terms.remove(self.store.died(after, upto))
             for batch in self.store.born(after, upto):
-                # The title belongs to the entry, so every passage of it can be found by it.
-                terms.add([(p.id, passage_terms(f"{p.title}\n{p.text}", p.lang)) for p in batch])
+                terms.add(*searchable(batch))
             terms.commit(upto)
         except (OSError, ValueError) as error:
             # tantivy tells of a full disk with a ValueError, at length and in its own words.
