@@ -5,11 +5,10 @@ sentence answers best (`odds`), and whether the corpus answers at all (`confiden
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from index import dates
 from index.confidence import LEAD, confidence, odds
 from index.evidence import Asked, understand
 from index.language import question_language
@@ -101,8 +100,8 @@ class Quote:
 class Answer:
     """What a question is answered with: `quotes`, best first, when `confidence` reaches the threshold; else a `reason`.
 
-    `results` are the passages that were found, in the window that was searched in the end. `best` are the quotes there would
-    be at a threshold of 0, whatever the reason.
+    `results` are the passages that were found, in the window that was searched in the end; `given` are the caller's own
+    filters. `best` are the quotes there would be at a threshold of 0, whatever the reason.
     """
 
     confidence: float
@@ -112,6 +111,7 @@ class Answer:
     now: datetime
     threshold: float
     reason: Reason | None
+    given: Filters = field(default_factory=Filters)
 
     @property
     def answered(self) -> bool:
@@ -132,22 +132,31 @@ def ask(
     as_of: datetime | None = None,
     now: datetime | None = None,
     threshold: float | None = None,
+    snapshot: Snapshot | None = None,
+    literal: bool = False,
 ) -> Answer:
     """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
 
     A time that the question speaks of, seen from `now` (aware; the present when None), narrows the caller's window and never
     widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so. It
-    counts as answered from a confidence of `threshold` on; None is the shipped one.
+    counts as answered from a confidence of `threshold` on; None is the shipped one. Who asks several questions of one state of
+    the index gives its `snapshot`; None takes that of `as_of`. Operators in the question are filters, unless it is `literal`.
 
     Raises what `Searcher.search` raises.
     """
     filters = filters or Filters()
     threshold = THRESHOLD if threshold is None else threshold
     check(question, k, filters)
-    snapshot = searcher.snapshot(filters, as_of)
-    asked = understand(question, searcher.encoder, snapshot)
+    snapshot = snapshot or searcher.snapshot(filters, as_of)
+    reading = searcher.read(question, snapshot.zone, literal)
+    given, filters = filters, reading.narrowed(filters)
     now = now or datetime.now(UTC)
-    narrowing, narrowed = _narrowed(asked, filters, now, searcher)
+    if reading.wordless:
+        results = searcher.newest(reading, k, filters, snapshot, as_of)
+        why = Reason.NOT_A_QUESTION if results.hits else Reason.NOTHING_TO_SEARCH
+        return Answer(0.0, (), results, Narrowing(), now, threshold, why, given)
+    asked = understand(reading.question, searcher.encoder, snapshot)
+    narrowing, narrowed = _narrowed(asked, filters, now, snapshot)
     walk = _Walk(searcher, asked, k, snapshot, as_of)
     found = walk.through(filters) if narrowed == filters else walk.without(narrowing.phrases).through(narrowed)
     if narrowed != filters and found.confidence < threshold:
@@ -156,9 +165,9 @@ def ask(
             relaxed = Relaxed.UNANSWERED if found.results.hits else Relaxed.EMPTY
             found, narrowing = wide, replace(narrowing, relaxed=relaxed)
     reason: Reason | None = None
-    if len(questions(question)) > 1:
+    if len(questions(reading.question)) > 1:
         reason = Reason.SEVERAL_QUESTIONS
-    elif not is_question(question, asked.lang):
+    elif not is_question(reading.question, asked.lang):
         reason = Reason.NOT_A_QUESTION
     elif narrowing.impossible:
         reason = Reason.NO_SUCH_TIME
@@ -167,8 +176,8 @@ def ask(
     elif found.confidence < threshold or not found.quotes:
         reason = Reason.NOT_IN_CORPUS
     quotes = _with_earlier(found.quotes, snapshot) if reason is None else found.quotes
-    results = replace(found.results, question=question, lang=asked.lang)
-    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason)
+    results = replace(found.results, question=question, lang=asked.lang, reading=reading)
+    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason, given)
 
 
 def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None:
@@ -184,9 +193,9 @@ class _Found:
     results: Results
 
 
-def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher) -> tuple[Narrowing, Filters]:
+def _narrowed(asked: Asked, filters: Filters, now: datetime, snapshot: Snapshot) -> tuple[Narrowing, Filters]:
     """The time that a question speaks of, and the filters narrowed to it; as they are where it cannot be searched."""
-    when = read_when(asked.text, asked.lang, now, dates.zone(searcher.reader.store.zone()))
+    when = read_when(asked.text, asked.lang, now, snapshot.zone)
     relaxed, narrowed = None, filters
     if when.window is not None:
         own, said = filters.window, when.window

@@ -10,8 +10,8 @@ There is no third truth value. What is missing (an entry without a time has no `
 without an address no `url`) equals nothing, is in no list, and is neither above nor below anything: `ne` and `nin` hold for it,
 the others do not, and `Not` turns either round.
 
-What a text says is a condition like the others: a `Phrase`, a `Word`, or a part of an attribute. Engines can tell which passages
-can fulfil it (`found`), so that not every text has to be read; the text itself decides.
+What a text says is a condition like the others: a `Phrase`, a `Word`, or a part of an attribute. Engines can tell which
+passages can fulfil it (`found`), so that not every text has to be read; the text itself decides.
 """
 
 import json
@@ -139,7 +139,9 @@ class Not:
 
 @dataclass(frozen=True)
 class Phrase:
-    """The words of `text` one after the other, in the passage or in its entry's title (or in that alone): see `index.phrases`."""
+    """The words of `text` one after the other, in the passage or in its entry's title (or in that alone): see
+    `index.phrases`.
+    """
 
     text: str
     part: Literal["anywhere", "title"] = "anywhere"
@@ -291,7 +293,11 @@ def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str
         return f"ifnull(has_part({ATTRIBUTES[condition.attribute].sql}, {bind(condition.text)}), 0)"
     if isinstance(condition, Phrase | Word):
         # In JSON they are one value, however many they are.
-        can = f"p.id IN (SELECT value FROM json_each({bind(json.dumps(found[condition].tolist()))}))" if condition in found else ""
+        can = (
+            f"p.id IN (SELECT value FROM json_each({bind(json.dumps(found[condition].tolist()))}))"
+            if condition in found
+            else ""
+        )
         if can and (isinstance(condition, Word) or not is_accented(condition.text)):
             # Engines know words without accents.
             return can

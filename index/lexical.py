@@ -1,8 +1,8 @@
 """BM25 over terms, and phrases, with tantivy: a `TermEngine` on disk.
 
-Terms and words come ready made from `index.terms` and `index.phrases`, so tantivy only splits at spaces. The scores are those of `ExactTerms`, but for two
-roundings of tantivy's: lengths above 40 terms are kept in steps (of up to an eighth), and removed passages count in the
-statistics until their segment is merged or, when they are many, the index is made anew.
+Terms and words come ready made from `index.terms` and `index.phrases`, so tantivy only splits at spaces. The scores are those
+of `ExactTerms`, but for two roundings of tantivy's: lengths above 40 terms are kept in steps (of up to an eighth), and removed
+passages count in the statistics until their segment is merged or, when they are many, the index is made anew.
 """
 
 import json

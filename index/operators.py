@@ -1,5 +1,6 @@
 """What a query asks for beside its question: "exact phrases", -words that must not occur, and field:values.
 
+>>> from datetime import UTC
 >>> found = read('"air defence" Kyiv -drone lang:en before:2023-05-24', UTC)
 >>> found.question.split(), [(part.kind, part.value, part.excluded) for part in found.parts]
 (['air', 'defence', 'Kyiv'], [('phrase', 'air defence', False), ('word', 'drone', True), ('field', 'en', False), \
@@ -10,8 +11,9 @@ People write hyphens, colons and quotation marks in questions too, and those sta
 - A hyphen takes away the word behind it only where a space stands before it and a letter behind, as in " -drone"; never a stop
   word ("dit -il"), a word of a pair of dashes (" -en visite- "), or the first of a question. A phrase is taken away by -"…".
 - A colon makes a field of a known name alone, with the value directly behind it: « 11h58 : », 18:30 and https://… are words.
-- Words in quotation marks must be said exactly where the rest of the query is no question, or where they stand behind its question
-  mark. In a question they are what it speaks of, as in 'Who said "we are ready"?', which narrows nothing; +"…" demands them.
+- Words in quotation marks must be said exactly where the rest of the query is no question, or where they stand behind its
+  question mark. In a question they are what it speaks of, as in 'Who said "we are ready"?', which narrows nothing; +"…"
+  demands them.
 
 >>> read('Who said "we are ready" at 18:30?', UTC).narrows, read('Who said +"we are ready"?', UTC).narrows
 (False, True)
@@ -20,8 +22,8 @@ People write hyphens, colons and quotation marks in questions too, and those sta
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 from index import dates
@@ -66,8 +68,8 @@ _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
 class Part:
     """A part of a query, `query[start:end]`, and what it was taken for.
 
-    A `phrase` must be said, a `word` must not, and a `field` (its `name`) must have the `value`; `excluded` is the contrary. What
-    is `quoted` in a question and what is `words` in spite of its looks narrow nothing.
+    A `phrase` must be said, a `word` must not, and a `field` (its `name`) must have the `value`; `excluded` is the contrary.
+    What is `quoted` in a question and what is `words` in spite of its looks narrow nothing.
     """
 
     kind: Kind
@@ -92,7 +94,7 @@ class Reading:
     query: str
     question: str
     parts: tuple[Part, ...] = ()
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
     where: Condition | None = None
 
     @property
@@ -153,15 +155,15 @@ def _found(query: str) -> Iterator[Part]:
     at = 0
     while at < len(query) and (match := _PART.search(query, at)):
         at = max(match.end(), match.start() + 1)
-        sign, field, bare = match["sign"], match["field"], match["bare"]
+        sign, name, bare = match["sign"], match["field"], match["bare"]
         quoted = next((match[name] for name in ("straight", "french", "curly", "low") if match[name] is not None), None)
         start, end, excluded = match.start(), match.end(), sign == "-"
         if match["open"]:
             yield Part("words", start, end, match["open"])
-        elif field and (quoted is not None or bare or field.lower() in FIELDS):
+        elif name and (quoted is not None or bare or name.lower() in FIELDS):
             value = quoted.strip() if quoted is not None else _bare(bare or "")
             end -= len(bare or "") - len(value) if quoted is None else 0
-            yield Part("field", start, end, value, field, excluded)
+            yield Part("field", start, end, value, name, excluded)
         elif quoted is not None:
             yield Part("phrase", start, end, quoted.strip(), sign, excluded)
         elif bare and excluded:
@@ -248,7 +250,9 @@ def _groups(query: str, parts: Sequence[Part]) -> list[list[Part]]:
         either = before is not None and bool(_BETWEEN.fullmatch(query, before.end, part.start))
         for one in (before, part) if either else ():
             if one is not None and (one.excluded or one.name in ("before", "after", "published")):
-                raise InvalidRequest(f"{_shown(query, one)}: OR joins phrases and fields that are neither times nor taken away", "query")
+                raise InvalidRequest(
+                    f"{_shown(query, one)}: OR joins phrases and fields that are neither times nor taken away", "query"
+                )
         before = part
         if part.name in ("before", "after", "published"):
             continue
@@ -291,7 +295,9 @@ def _window(part: Part, zone: tzinfo) -> Window:
             return Window(*_span(first, zone))
         window = Window(_span(first, zone)[0] if first else None, _span(last, zone)[1] if last else None)
     except (InvalidRequest, ValueError, OverflowError):
-        forms_of_time = "2023, 2023-05, 2023-05-23 or 2023-05-23T11:58" + (", or two with .. between them" if part.name == "published" else "")
+        forms_of_time = "2023, 2023-05, 2023-05-23 or 2023-05-23T11:58" + (
+            ", or two with .. between them" if part.name == "published" else ""
+        )
         raise InvalidRequest(f"{part.name}:{part.value[:40]} is no time: write {forms_of_time}", "query") from None
     if window.since and window.until and window.since >= window.until:
         raise InvalidRequest(f"published:{part.value[:60]} ends before it begins", "query")

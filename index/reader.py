@@ -10,19 +10,21 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from embed import ModelCard
-from index import lock
+from index import dates, lock
 from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
+from index.phrases import plain_forms
 from index.records import Ids, Window
 from index.space import Space
-from index.phrases import plain_forms
 from index.store import Indexed, Store
 from index.terms import passage_terms
 from index.vectors import FaissVectors
@@ -44,6 +46,11 @@ class Filters:
 
     def __bool__(self) -> bool:
         return self != Filters()
+
+    def told(self) -> str:
+        """The same for the same filters, whatever zone their times are written in."""
+        bounds = [bound and bound.astimezone(UTC).isoformat() for bound in (self.window.since, self.window.until)]
+        return repr((*bounds, self.lang, self.source, self.where))
 
 
 @dataclass
@@ -69,9 +76,7 @@ class Snapshot:
                 self._allowed.move_to_end(filters)
                 return self._allowed[filters]
         found = {text: self._holding(text) for text in texts(filters.where)}
-        ids = self.store.allowed(
-            self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found
-        )
+        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found)
         with self._lock:
             self._allowed[filters] = ids
             while len(self._allowed) > _REMEMBERED_FILTERS:
@@ -89,6 +94,25 @@ class Snapshot:
         """The ids of all passages, ascending."""
         return self.store.allowed(self.generation, Window(), past=self.past)
 
+    def ids(self, filters: Filters) -> Ids:
+        """The ids that pass `filters`, ascending, also when all do."""
+        allowed = self.allowed(filters)
+        return self.all_ids() if allowed is None else allowed
+
+    def count(self, filters: Filters) -> int:
+        """How many passages pass `filters`."""
+        allowed = self.allowed(filters)
+        return self._size if allowed is None else len(allowed)
+
+    @cached_property
+    def _size(self) -> int:
+        return self.store.passages_then(self.generation) if self.past else self.store.counts(self.generation)[1]
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone that most of its sources are in."""
+        return dates.zone(self.store.zone(self.generation))
+
     def neighbours(self, ids: Ids, reach: int) -> dict[int, tuple[int, str]]:
         """See `Store.neighbours`."""
         return self.store.neighbours(ids, reach, self.generation, self.past)
@@ -105,16 +129,16 @@ class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
     Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
-    is none, `ModelMismatch` unless it was built with the model of `card`, and `IndexBusy` or `StorageError` when the caches
-    cannot be made and there are no older ones to answer from.
+    is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own), and `IndexBusy` or
+    `StorageError` when the caches cannot be made and there are no older ones to answer from.
     """
 
-    def __init__(self, folder: Path, card: ModelCard, writing: bool = False) -> None:
+    def __init__(self, folder: Path, card: ModelCard | None, writing: bool = False) -> None:
         self.folder = folder
         self.store = Store.open(folder)
         try:
+            self.card = card = card or self.store.card()
             self.store.require(card)
-            self._card = card
             self._space = self._opened_space()
             self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
             self._writing = writing
@@ -150,11 +174,11 @@ class Reader:
         return self._snapshot
 
     def _refreshed(self, newest: int) -> Snapshot:
-        self.store.require(self._card)
+        self.store.require(self.card)
         terms = self._terms = self._terms_upto(newest)
         if self._vectors.generation < terms.generation:
             self._feed_vectors(terms.generation)
-        return Snapshot(self._vectors.generation, self._card, self._space, self._vectors.view(), terms.view(), self.store)
+        return Snapshot(self._vectors.generation, self.card, self._space, self._vectors.view(), terms.view(), self.store)
 
     def _terms_upto(self, newest: int) -> TantivyTerms:
         """The term engine at `newest`; an older one while another process holds the lock or the disk is full."""
@@ -228,7 +252,7 @@ class Reader:
                 self._vectors.add(ids, self._space.passages(vectors, langs))
                 added += len(ids)
             # They are of the model that the index has now, and it may have been given another since the last look.
-            self.store.require(self._card)
+            self.store.require(self.card)
         except BaseException:
             # Half of them would be added twice the next time.
             self._vectors.abandon()

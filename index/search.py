@@ -1,19 +1,25 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
 
+import numpy as np
+
 from embed import Encoder, ModelCard
-from index.errors import InvalidRequest
-from index.evidence import Asked, gather, gather_all, understand
+from index import operators
+from index.errors import FilrougeError, InvalidRequest
+from index.evidence import Asked, Votes, gather, gather_all, understand
 from index.fuse import fuse
 from index.highlight import highlights, wanted_terms
-from index.language import LANGUAGES
+from index.language import LANGUAGES, question_language
+from index.operators import Reading
+from index.pages import Cursor, Remembered
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Passage, Ranking, Vote
+from index.records import Hit, Ids, Passage, Ranking, Vote
+from index.store import Store
 from index.twins import ALIKE, Wording, alike, likeness, wording
 
 MAX_HITS = 100
@@ -21,6 +27,8 @@ MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
 CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
+_PAGED = 4
+"""Generations that pages were shown of, and whole rankings, that are kept for the next page."""
 _TWIN_PASSAGES = 8
 """Passages of an entry that its twins are looked for by; a long one has as many in common with each."""
 
@@ -30,7 +38,7 @@ class Ranked:
     """A fused ranking and those it came from; ids, not yet passages."""
 
     fused: Ranking
-    votes: Mapping[str, Ranking]
+    votes: Votes
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Results:
     """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
 
     `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
+    `reading` is what was understood of the question: its operators are among the `filters`, which `total` passages pass.
     """
 
     question: str
@@ -49,18 +58,36 @@ class Results:
     known: datetime | None = None
     as_of: datetime | None = None
     k: int = 10
+    reading: Reading | None = None
+    total: int | None = None
+    cursor: str | None = None
+    """The one that these were asked for with; None on a first page."""
+    next: str | None = None
+    """The cursor of what is left; None where nothing is."""
+    passed: tuple[tuple[str, int], ...] = ()
+    """Entries that were passed over, as they say what a hit of an earlier page says, and the id of its passage."""
 
 
 class Searcher:
-    """Answers questions from the index in `folder`, with the encoder that it was built with.
+    """Answers questions from the index in `folder`, with the encoder that it was built with; without one, it can count and list
+    what passes filters, and rank nothing.
 
     Raises what `Reader` raises. Safe for several threads.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self.encoder = encoder
-        self.reader = Reader(folder, encoder.card)
+    def __init__(self, folder: Path, encoder: Encoder | None) -> None:
+        self._encoder = encoder
+        self.reader = Reader(folder, encoder.card if encoder else None)
         self.past = Past(self.reader)
+        self._paged: Remembered[Snapshot] = Remembered(_PAGED)
+        self._everything: Remembered[Ranked] = Remembered(_PAGED)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model. Raises `FilrougeError` where there is none."""
+        if self._encoder is None:
+            raise FilrougeError("the index was opened without a model, and questions need one")
+        return self._encoder
 
     def close(self) -> None:
         """Close the index."""
@@ -73,32 +100,83 @@ class Searcher:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def search(self, question: str, k: int = 10, filters: Filters | None = None, as_of: datetime | None = None) -> Results:
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        filters: Filters | None = None,
+        as_of: datetime | None = None,
+        snapshot: Snapshot | None = None,
+        cursor: str | None = None,
+        literal: bool = False,
+    ) -> Results:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
 
+        Operators in the question are filters (`index.operators`), unless it is `literal`; where they leave no word to rank by,
+        the newest passages come first. With a `cursor`, the `next` of an earlier page of the same question, the next best of
+        what the index had then. Who asks several questions of one state of the index gives its `snapshot`; None takes that of
+        `as_of`.
+
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
-        was no index yet.
+        begins, a language other than French and English, a source that the index does not have, an `as_of` at which there
+        was no index yet, an operator that makes no sense, or a cursor that is not of this question.
         """
         filters = filters or Filters()
         check(question, k, filters)
-        snapshot = self.snapshot(filters, as_of)
-        return self.find(understand(question, self.encoder, snapshot), k, filters, snapshot, as_of)
+        bound = repr((question, literal, filters.told()))
+        page = None if cursor is None else Cursor.read(cursor, self._key(), bound)
+        if page is not None:
+            snapshot = self._then(page.generation, filters, as_of)
+        snapshot = snapshot or self.snapshot(filters, as_of)
+        reading = self.read(question, snapshot.zone, literal)
+        narrowed = reading.narrowed(filters)
+        page = page or Cursor(snapshot.generation, k)
+        found, picked = self._page(reading, k, narrowed, snapshot, page)
+        seen, total = page.after([one.passage.id for one in picked.shown], picked.folded), snapshot.count(narrowed)
+        more = len(seen.seen) < total and bool(picked.shown or picked.folded)
+        if more:
+            self._paged.keep(snapshot.generation, snapshot)
+        return replace(
+            found,
+            question=question,
+            as_of=as_of,
+            reading=reading,
+            total=total,
+            cursor=cursor,
+            next=seen.written(self._key(), bound) if more else None,
+            passed=tuple(picked.passed),
+        )
+
+    def read(self, question: str, zone: tzinfo, literal: bool = False) -> Reading:
+        """What a question asks for beside what it says; times in it are in `zone`.
+
+        Raises `InvalidRequest` for an operator that makes no sense, and one that names a source that the index does not have.
+        """
+        reading = operators.literal(question) if literal else operators.read(question, zone)
+        for part in reading.sources:
+            if not self.reader.store.has_source(part):
+                raise InvalidRequest(f"source:{part[:60]}: no source of this index has that in its name", "query")
+        return reading
+
+    def newest(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
+        """What `search` gives for a query that leaves no word to rank by."""
+        found, _ = self._page(reading, k, filters, snapshot, Cursor(snapshot.generation, k))
+        return replace(found, question=reading.query, as_of=as_of, reading=reading)
 
     def snapshot(self, filters: Filters, as_of: datetime | None = None) -> Snapshot:
         """What is known now, or was at `as_of`. Raises `InvalidRequest` for a source that the index does not have, or an
         `as_of` at which there was no index yet.
         """
-        if filters.source is not None and self.reader.store.origin(filters.source) is None:
-            raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
+        check_source(filters, self.reader.store)
         return self.reader.snapshot() if as_of is None else self.past.at(as_of)
 
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
         """What `search` gives, for a question that was understood before."""
-        evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
-        hits = self._hits(asked, Ranked(fuse(evidence), votes), k)
-        known = self.reader.store.committed(snapshot.generation)
-        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
+        ranked = self._first(asked, k, filters, snapshot)
+        picked = self._picked(ranked.fused, k)
+        return self._results(
+            asked.text, asked.lang, filters, snapshot, k, self._hits(asked.text, asked.lang, picked, [ranked]), as_of
+        )
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -132,13 +210,56 @@ class Searcher:
         evidence, votes = gather_all(understand(question, self.encoder, snapshot), filters, snapshot)
         return Ranked(fuse(evidence), votes)
 
-    def _hits(self, asked: Asked, ranked: Ranked, k: int) -> tuple[Hit, ...]:
-        shown, wanted = self._folded(ranked.fused, k), wanted_terms(asked.text, asked.lang)
-        votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in shown}
-        for name, ranking in ranked.votes.items():
-            for place, (i, score) in enumerate(ranking, start=1):
-                if i in votes:
-                    votes[i][name] = Vote(place, score)
+    def _first(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot) -> Ranked:
+        """The ranking that the first `k` hits come from."""
+        evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
+        return Ranked(fuse(evidence), votes)
+
+    def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, "_Picked"]:
+        """The best `k` of what no earlier page has shown."""
+        shown = self.reader.store.passages(page.shown)
+        earlier = [_Shown(shown[i], 0.0, wording(shown[i].text)) for i in page.shown if i in shown]
+        lang, text = question_language(reading.query), reading.question
+        if reading.wordless:
+            ids = self.reader.store.newest_first(snapshot.ids(filters))
+            rankings = [Ranked(Ranking(ids, np.zeros(len(ids), dtype=np.float32)), {})]
+        else:
+            asked = understand(text, self.encoder, snapshot)
+            lang, rankings = asked.lang, [self._first(asked, page.first, filters, snapshot)]
+        picked = self._picked(_without(rankings[0].fused, page.seen), k, earlier)
+        if len(picked.shown) < k and page.shown and not reading.wordless:
+            # The first ranking is at its end; behind it stands all that it did not look at.
+            key = (snapshot.generation, snapshot.past, text, filters)
+            rest = self._everything.get(key, lambda: self.everything(text, filters, snapshot))
+            rankings.append(Ranked(_without(rest.fused, rankings[0].fused.ids), rest.votes))
+            picked = self._picked(_without(_behind(*(one.fused for one in rankings)), page.seen), k, earlier)
+        hits = self._hits(text, lang, picked, rankings, len(page.shown))
+        return self._results(text, lang, filters, snapshot, k, hits), picked
+
+    def _results(
+        self,
+        text: str,
+        lang: str,
+        filters: Filters,
+        snapshot: Snapshot,
+        k: int,
+        hits: tuple[Hit, ...],
+        as_of: datetime | None = None,
+    ) -> Results:
+        known = self.reader.store.committed(snapshot.generation)
+        return Results(text, lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
+
+    def _hits(self, text: str, lang: str, picked: "_Picked", rankings: Sequence[Ranked], before: int = 0) -> tuple[Hit, ...]:
+        wanted = wanted_terms(text, lang)
+        votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in picked.shown}
+        for ranked in rankings:
+            own = {i for i in ranked.fused.ids.tolist() if i in votes}
+            for name, ranking in ranked.votes.items():
+                places = np.flatnonzero(np.isin(ranking.ids, list(own)))
+                for place, i, score in zip(
+                    places.tolist(), ranking.ids[places].tolist(), ranking.scores[places].tolist(), strict=True
+                ):
+                    votes[i][name] = Vote(place + 1, score)
         return tuple(
             Hit(
                 rank,
@@ -148,12 +269,12 @@ class Searcher:
                 tuple(dict.fromkeys(one.twins)),
                 tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
             )
-            for rank, one in enumerate(shown, start=1)
+            for rank, one in enumerate(picked.shown, start=before + 1)
         )
 
-    def _folded(self, fused: Ranking, k: int) -> list["_Shown"]:
+    def _picked(self, fused: Ranking, k: int, earlier: Sequence["_Shown"] = ()) -> "_Picked":
         """The best `k` passages, those of other entries that say the same folded into the first of them."""
-        shown: list[_Shown] = []
+        picked = _Picked()
         order = list(fused)
         for at in range(0, len(order), k):
             some = order[at : at + k]
@@ -161,14 +282,33 @@ class Searcher:
             for i, score in some:
                 passage = passages[i]
                 said = wording(passage.text)
-                twin = next((one for one in shown if one.passage.entry.id != passage.entry.id and alike(one.said, said)), None)
-                if twin is not None:
+                if twin := _twin(passage, said, picked.shown):
                     twin.twins.append(passage.entry.id)
-                elif len(shown) < k:
-                    shown.append(_Shown(passage, score, said))
-            if len(shown) >= k:
+                    picked.folded.append(i)
+                elif twin := _twin(passage, said, earlier):
+                    picked.passed.append((passage.entry.id, twin.passage.id))
+                    picked.folded.append(i)
+                elif len(picked.shown) < k:
+                    picked.shown.append(_Shown(passage, score, said))
+            if len(picked.shown) >= k:
                 break
-        return shown
+        return picked
+
+    def _key(self) -> bytes:
+        """What cursors are sealed with: they are good for this index and its model."""
+        return f"{self.reader.store.identity()}{self.reader.card.fingerprint}".encode()[:64]
+
+    def _then(self, generation: int, filters: Filters, as_of: datetime | None) -> Snapshot:
+        """The generation that a first page was of."""
+        check_source(filters, self.reader.store)
+        if as_of is not None:
+            if self.reader.store.generation_at(as_of) != generation:
+                raise InvalidRequest("the cursor is of another moment than as_of", "cursor")
+            return self.past.at(as_of)
+        newest = self.reader.snapshot()
+        if newest.generation == generation:
+            return newest
+        return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
 
 
 @dataclass
@@ -181,14 +321,55 @@ class _Shown:
     twins: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Picked:
+    """What a page shows, the ids of what was folded, and the entries that were passed over with the passages that say the
+    same.
+    """
+
+    shown: list[_Shown] = field(default_factory=list)
+    folded: list[int] = field(default_factory=list)
+    passed: list[tuple[str, int]] = field(default_factory=list)
+
+
+def _twin(passage: Passage, said: Wording, shown: Sequence[_Shown]) -> _Shown | None:
+    return next((one for one in shown if one.passage.entry.id != passage.entry.id and alike(one.said, said)), None)
+
+
+def _behind(first: Ranking, rest: Ranking) -> Ranking:
+    """One ranking behind another."""
+    return Ranking(np.concatenate([first.ids, rest.ids]), np.concatenate([first.scores, rest.scores]))
+
+
+def _without(ranking: Ranking, ids: Collection[int] | Ids) -> Ranking:
+    """A ranking without these passages."""
+    kept = ~np.isin(ranking.ids, np.fromiter(ids, dtype=np.int64))
+    return Ranking(ranking.ids[kept], ranking.scores[kept])
+
+
 def check(question: str, k: int, filters: Filters) -> None:
     """Raise `InvalidRequest` for what `Searcher.search` would refuse of any index, without one and without a model."""
+    check_k(k)
+    check_question(question)
+    check_filters(filters)
+
+
+def check_k(k: int) -> None:
+    """The same of how many are wanted."""
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequest(f"k is {k}; ask for 1 to {MAX_HITS} hits", "k")
+
+
+def check_question(question: str) -> None:
+    """The same of a question alone."""
     if not question.strip():
         raise InvalidRequest("the question is empty", "query")
     if len(question) > MAX_QUESTION:
         raise InvalidRequest(f"the question has {len(question)} characters; at most {MAX_QUESTION} are read", "query")
+
+
+def check_filters(filters: Filters) -> None:
+    """The same of filters alone."""
     if any("\ud800" <= character <= "\udfff" for character in filters.source or ""):
         raise InvalidRequest("the name of the source holds half a character, which none does", "source")
     if filters.lang is not None and filters.lang not in LANGUAGES:
@@ -196,3 +377,9 @@ def check(question: str, k: int, filters: Filters) -> None:
     window = filters.window
     if window.since and window.until and window.since >= window.until:
         raise InvalidRequest("the window ends before it begins: since must be earlier than until", "until")
+
+
+def check_source(filters: Filters, store: Store) -> None:
+    """Raise `InvalidRequest` for a source that the index does not have."""
+    if filters.source is not None and store.origin(filters.source) is None:
+        raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
