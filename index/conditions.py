@@ -147,6 +147,7 @@ class Phrase:
     part: Literal["anywhere", "title"] = "anywhere"
 
     def __post_init__(self) -> None:
+        _check_whole("query", self.text)
         if not forms(self.text):
             raise InvalidRequest(f"there is no word to look for in {_short(self.text)}", "query")
 
@@ -158,6 +159,7 @@ class Word:
     text: str
 
     def __post_init__(self) -> None:
+        _check_whole("query", self.text)
         if not self.terms:
             raise InvalidRequest(f"there is no word to look for in {_short(self.text)}, or one that stands everywhere", "query")
 
@@ -177,8 +179,9 @@ class Contains:
     def __post_init__(self) -> None:
         if self.attribute not in ATTRIBUTES or ATTRIBUTES[self.attribute].kind != "text":
             raise InvalidRequest(f"{_short(self.attribute)} is no text to look for parts of", "key")
-        if not self.text or any("\ud800" <= character <= "\udfff" for character in self.text):
-            raise InvalidRequest(f"{self.attribute}: {_short(self.text)} is not text to look for", self.attribute)
+        _check_whole(self.attribute, self.text)
+        if not self.text:
+            raise InvalidRequest(f"{self.attribute}: there is no text to look for", self.attribute)
 
 
 Condition = Comparison | Phrase | Word | Contains | And | Or | Not
@@ -364,10 +367,15 @@ def _check(attribute: str, value: object) -> None:
         raise InvalidRequest(f"{attribute}: {_short(value)} is not {_WANTED[kind]}", attribute)
     if isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
         raise InvalidRequest(f"{attribute}: the number is out of range", attribute)
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidRequest(f"{attribute}: the text holds half a character", attribute)
+    if isinstance(value, str):
+        _check_whole(attribute, value)
     if kind in _FORMS and not _FORMS[kind](str(value)):
         raise InvalidRequest(f"{attribute}: {_short(value)} is not {_WANTED[kind]}", attribute)
+
+
+def _check_whole(field: str, text: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(f"{field}: the text holds half a character", field)
 
 
 _WANTED = {

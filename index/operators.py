@@ -130,8 +130,8 @@ def literal(query: str) -> Reading:
 def read(query: str, zone: tzinfo) -> Reading:
     """Understand a query; times in it are in `zone`, if they do not say.
 
-    Raises `InvalidRequest`, which names the part, for a value that a field cannot have, one that is missing, a field that there
-    is not, and a phrase without words.
+    Raises `InvalidRequest`, which names the part, for a value that a field cannot have, and for a name that is nearly a
+    field's.
     """
     if not any(sign in query for sign in '"«“„:-+'):
         return literal(query)
@@ -139,7 +139,7 @@ def read(query: str, zone: tzinfo) -> Reading:
     parts = tuple(_settled(query, found))
     if not any(part.narrows for part in parts):
         return replace(literal(query), parts=parts)
-    window, where = Window(), []
+    window = Window()
     for part in parts:
         if part.name in ("before", "after", "published"):
             both = _common(window, _window(part, zone))
@@ -156,7 +156,7 @@ def _found(query: str) -> Iterator[Part]:
     while at < len(query) and (match := _PART.search(query, at)):
         at = max(match.end(), match.start() + 1)
         sign, name, bare = match["sign"], match["field"], match["bare"]
-        quoted = next((match[name] for name in ("straight", "french", "curly", "low") if match[name] is not None), None)
+        quoted = next((match[kind] for kind in ("straight", "french", "curly", "low") if match[kind] is not None), None)
         start, end, excluded = match.start(), match.end(), sign == "-"
         if match["open"]:
             yield Part("words", start, end, match["open"])
@@ -165,6 +165,7 @@ def _found(query: str) -> Iterator[Part]:
             end -= len(bare or "") - len(value) if quoted is None else 0
             yield Part("field", start, end, value, name, excluded)
         elif quoted is not None:
+            # The sign stands in the place of a name until it is settled what it is.
             yield Part("phrase", start, end, quoted.strip(), sign, excluded)
         elif bare and excluded:
             value = bare.rstrip(_TRAILING + ".:)")
@@ -184,20 +185,18 @@ def _settled(query: str, found: Sequence[Part]) -> Iterator[Part]:
     asked_until = len(query) if mark < 0 else mark
     for part in found:
         if part.kind == "field":
-            yield _field(query, part, asks)
+            yield _field(query, part)
         elif part.kind == "word":
             if _takes_away(query, part):
                 # One word in whatever ending; F-16 is two, in their order.
                 kind: Kind = "word" if sum(1 for _ in words(part.value)) == 1 else "phrase"
                 yield replace(part, kind=kind)
-        elif part.kind == "phrase" and not part.name and asks and part.start < asked_until:
+        elif part.kind == "phrase" and not forms(part.value):
+            yield replace(part, kind="words", name="", excluded=False)
+        elif part.kind == "phrase" and not (part.name or part.excluded) and asks and part.start < asked_until:
             yield replace(part, kind="quoted")
-        elif part.kind == "phrase":
-            if not forms(part.value):
-                raise InvalidRequest(f"{_shown(query, part)}: there is no word between the quotation marks", "query")
-            yield replace(part, name="")
         else:
-            yield part
+            yield replace(part, name="")
 
 
 def _asks(text: str) -> bool:
@@ -213,22 +212,17 @@ def _takes_away(query: str, part: Part) -> bool:
     return bool(query[: part.start].strip()) or not _asks(query)
 
 
-def _field(query: str, part: Part, asks: bool) -> Part:
+def _field(query: str, part: Part) -> Part:
     """A field with its value; `words` where a colon merely stands in a text."""
     name = FIELDS.get(part.name.lower())
     shown = _shown(query, part)
     if name is None:
-        close = difflib.get_close_matches(part.name.lower(), FIELDS, 1, 0.8)
-        if not part.name.islower() or (asks and not close):
-            return replace(part, kind="words", name="")
-        hint = f"did you mean {close[0]}:?" if close else f"there are {', '.join(dict.fromkeys(FIELDS.values()))}"
-        raise InvalidRequest(
-            f"{shown}: there is no field '{part.name}' ({hint}); for plain words, write a space behind the colon", "query"
-        )
+        if (close := difflib.get_close_matches(part.name.lower(), FIELDS, 1, 0.8)) and part.name.islower() and part.value:
+            told = f"did you mean {close[0]}:? For plain words, write a space behind the colon"
+            raise InvalidRequest(f"{shown}: there is no field '{part.name}'; {told}", "query")
+        return replace(part, kind="words", name="")
     if not part.value:
-        if query[part.end :].strip() and query[part.end - 1] == ":":
-            return replace(part, kind="words", name="")
-        raise InvalidRequest(f"{shown}: the value is missing: write it directly behind the colon", "query")
+        return replace(part, kind="words", name="")
     if part.excluded and name in ("before", "after", "published"):
         raise InvalidRequest(f"{shown}: a time cannot be taken away; use before: and after:", "query")
     value = part.value

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Literal
@@ -161,6 +161,15 @@ class Ranking:
     def empty(cls) -> "Ranking":
         """Nothing ranked."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+    def without(self, ids: Collection[int] | Ids) -> "Ranking":
+        """The same less these passages.
+
+        >>> Ranking(np.array([4, 2]), np.array([0.5, 0.5], dtype=np.float32)).without({4})
+        Ranking([(2, 0.5)])
+        """
+        kept = ~np.isin(self.ids, np.fromiter(ids, dtype=np.int64))
+        return Ranking(self.ids[kept], self.scores[kept])
 
     def __len__(self) -> int:
         return len(self.ids)

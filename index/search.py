@@ -1,7 +1,6 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -10,17 +9,17 @@ import numpy as np
 from embed import Encoder, ModelCard
 from index import operators
 from index.errors import FilrougeError, InvalidRequest
-from index.evidence import Asked, Votes, gather, gather_all, understand
+from index.evidence import Asked, gather, gather_all, understand
 from index.fuse import fuse
-from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES, question_language
 from index.operators import Reading
 from index.pages import Cursor, Remembered
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Ids, Passage, Ranking, Vote
+from index.records import Hit, Ranking
+from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store import Store
-from index.twins import ALIKE, Wording, alike, likeness, wording
+from index.twins import ALIKE, likeness, wording
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
@@ -31,14 +30,6 @@ _PAGED = 4
 """Generations that pages were shown of, and whole rankings, that are kept for the next page."""
 _TWIN_PASSAGES = 8
 """Passages of an entry that its twins are looked for by; a long one has as many in common with each."""
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A fused ranking and those it came from; ids, not yet passages."""
-
-    fused: Ranking
-    votes: Votes
 
 
 @dataclass(frozen=True)
@@ -173,10 +164,8 @@ class Searcher:
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
         """What `search` gives, for a question that was understood before."""
         ranked = self._first(asked, k, filters, snapshot)
-        picked = self._picked(ranked.fused, k)
-        return self._results(
-            asked.text, asked.lang, filters, snapshot, k, self._hits(asked.text, asked.lang, picked, [ranked]), as_of
-        )
+        shown = hits(asked.text, asked.lang, pick(self.reader.store, ranked.fused, k), [ranked])
+        return self._results(asked.text, asked.lang, filters, snapshot, k, shown, as_of)
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -215,26 +204,27 @@ class Searcher:
         evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
         return Ranked(fuse(evidence), votes)
 
-    def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, "_Picked"]:
+    def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:
         """The best `k` of what no earlier page has shown."""
-        shown = self.reader.store.passages(page.shown)
-        earlier = [_Shown(shown[i], 0.0, wording(shown[i].text)) for i in page.shown if i in shown]
-        lang, text = question_language(reading.query), reading.question
+        store, text, lang = self.reader.store, reading.question, question_language(reading.query)
+        earlier = shown_before(store, page.shown)
         if reading.wordless:
-            ids = self.reader.store.newest_first(snapshot.ids(filters))
+            ids = store.newest_first(snapshot.ids(filters))
             rankings = [Ranked(Ranking(ids, np.zeros(len(ids), dtype=np.float32)), {})]
         else:
             asked = understand(text, self.encoder, snapshot)
             lang, rankings = asked.lang, [self._first(asked, page.first, filters, snapshot)]
-        picked = self._picked(_without(rankings[0].fused, page.seen), k, earlier)
+        picked = pick(store, rankings[0].fused.without(page.seen), k, earlier)
         if len(picked.shown) < k and page.shown and not reading.wordless:
             # The first ranking is at its end; behind it stands all that it did not look at.
             key = (snapshot.generation, snapshot.past, text, filters)
             rest = self._everything.get(key, lambda: self.everything(text, filters, snapshot))
-            rankings.append(Ranked(_without(rest.fused, rankings[0].fused.ids), rest.votes))
-            picked = self._picked(_without(_behind(*(one.fused for one in rankings)), page.seen), k, earlier)
-        hits = self._hits(text, lang, picked, rankings, len(page.shown))
-        return self._results(text, lang, filters, snapshot, k, hits), picked
+            rankings.append(Ranked(rest.fused.without(rankings[0].fused.ids), rest.votes))
+            order = Ranking(
+                np.concatenate([one.fused.ids for one in rankings]), np.concatenate([one.fused.scores for one in rankings])
+            )
+            picked = pick(store, order.without(page.seen), k, earlier)
+        return self._results(text, lang, filters, snapshot, k, hits(text, lang, picked, rankings, len(page.shown))), picked
 
     def _results(
         self,
@@ -243,56 +233,11 @@ class Searcher:
         filters: Filters,
         snapshot: Snapshot,
         k: int,
-        hits: tuple[Hit, ...],
+        shown: tuple[Hit, ...],
         as_of: datetime | None = None,
     ) -> Results:
         known = self.reader.store.committed(snapshot.generation)
-        return Results(text, lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
-
-    def _hits(self, text: str, lang: str, picked: "_Picked", rankings: Sequence[Ranked], before: int = 0) -> tuple[Hit, ...]:
-        wanted = wanted_terms(text, lang)
-        votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in picked.shown}
-        for ranked in rankings:
-            own = {i for i in ranked.fused.ids.tolist() if i in votes}
-            for name, ranking in ranked.votes.items():
-                places = np.flatnonzero(np.isin(ranking.ids, list(own)))
-                for place, i, score in zip(
-                    places.tolist(), ranking.ids[places].tolist(), ranking.scores[places].tolist(), strict=True
-                ):
-                    votes[i][name] = Vote(place + 1, score)
-        return tuple(
-            Hit(
-                rank,
-                one.passage,
-                one.score,
-                votes[one.passage.id],
-                tuple(dict.fromkeys(one.twins)),
-                tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
-            )
-            for rank, one in enumerate(picked.shown, start=before + 1)
-        )
-
-    def _picked(self, fused: Ranking, k: int, earlier: Sequence["_Shown"] = ()) -> "_Picked":
-        """The best `k` passages, those of other entries that say the same folded into the first of them."""
-        picked = _Picked()
-        order = list(fused)
-        for at in range(0, len(order), k):
-            some = order[at : at + k]
-            passages = self.reader.store.passages([i for i, _ in some])
-            for i, score in some:
-                passage = passages[i]
-                said = wording(passage.text)
-                if twin := _twin(passage, said, picked.shown):
-                    twin.twins.append(passage.entry.id)
-                    picked.folded.append(i)
-                elif twin := _twin(passage, said, earlier):
-                    picked.passed.append((passage.entry.id, twin.passage.id))
-                    picked.folded.append(i)
-                elif len(picked.shown) < k:
-                    picked.shown.append(_Shown(passage, score, said))
-            if len(picked.shown) >= k:
-                break
-        return picked
+        return Results(text, lang, filters, snapshot.generation, snapshot.card, shown, known, as_of, k)
 
     def _key(self) -> bytes:
         """What cursors are sealed with: they are good for this index and its model."""
@@ -309,42 +254,6 @@ class Searcher:
         if newest.generation == generation:
             return newest
         return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
-
-
-@dataclass
-class _Shown:
-    """A passage that becomes a hit."""
-
-    passage: Passage
-    score: float
-    said: Wording
-    twins: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Picked:
-    """What a page shows, the ids of what was folded, and the entries that were passed over with the passages that say the
-    same.
-    """
-
-    shown: list[_Shown] = field(default_factory=list)
-    folded: list[int] = field(default_factory=list)
-    passed: list[tuple[str, int]] = field(default_factory=list)
-
-
-def _twin(passage: Passage, said: Wording, shown: Sequence[_Shown]) -> _Shown | None:
-    return next((one for one in shown if one.passage.entry.id != passage.entry.id and alike(one.said, said)), None)
-
-
-def _behind(first: Ranking, rest: Ranking) -> Ranking:
-    """One ranking behind another."""
-    return Ranking(np.concatenate([first.ids, rest.ids]), np.concatenate([first.scores, rest.scores]))
-
-
-def _without(ranking: Ranking, ids: Collection[int] | Ids) -> Ranking:
-    """A ranking without these passages."""
-    kept = ~np.isin(ranking.ids, np.fromiter(ids, dtype=np.int64))
-    return Ranking(ranking.ids[kept], ranking.scores[kept])
 
 
 def check(question: str, k: int, filters: Filters) -> None:
