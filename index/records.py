@@ -162,6 +162,15 @@ class Ranking:
         """Nothing ranked."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
+    def among(self, ids: Ids) -> "Ranking":
+        """The same of these passages alone.
+
+        >>> Ranking(np.array([4, 2]), np.array([0.5, 0.5], dtype=np.float32)).among(np.array([2, 9]))
+        Ranking([(2, 0.5)])
+        """
+        kept = np.isin(self.ids, ids)
+        return Ranking(self.ids[kept], self.scores[kept])
+
     def without(self, ids: Collection[int] | Ids) -> "Ranking":
         """The same less these passages.
 
@@ -194,7 +203,7 @@ class Hit:
     """A ranked passage. `score` is higher for better; `ranks` says which rankings voted for it and how high.
 
     `twins` are the ids of other entries that say the same further down, and are not shown for themselves; `highlights` are
-    the places in the passage's text of the question's words.
+    the places in the passage's text of the question's words; `unread` is the score before the best passages were read again.
     """
 
     rank: int
@@ -203,6 +212,7 @@ class Hit:
     ranks: Mapping[str, Vote] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     highlights: tuple[tuple[int, int], ...] = ()
+    unread: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import numpy as np
 from embed import Encoder, ModelCard
 from index import operators
 from index.errors import FilrougeError, InvalidRequest
-from index.evidence import Asked, gather, gather_all, understand
-from index.fuse import fuse
+from index.evidence import Asked, Votes, gather, gather_all, understand
+from index.fuse import Evidence, fuse
 from index.language import LANGUAGES, question_language
 from index.operators import Reading
 from index.pages import Cursor, Remembered
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ranking
+from index.reread import reread
 from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store import Store
 from index.twins import ALIKE, likeness, wording
@@ -187,8 +188,8 @@ class Searcher:
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
-        evidence, votes = gather(understand(question, self.encoder, snapshot), depth, filters, snapshot)
-        return Ranked(fuse(evidence), votes)
+        asked = understand(question, self.encoder, snapshot)
+        return _ranked(asked, *gather(asked, depth, filters, snapshot), snapshot)
 
     def everything(self, question: str, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that passes the filters, ranked by all the evidence.
@@ -196,13 +197,12 @@ class Searcher:
         It takes seconds for a hundred thousand passages, and some hundred bytes of memory for each. A passage has the score
         that `search` gives it, unless its entry has a better one that `search` did not look at.
         """
-        evidence, votes = gather_all(understand(question, self.encoder, snapshot), filters, snapshot)
-        return Ranked(fuse(evidence), votes)
+        asked = understand(question, self.encoder, snapshot)
+        return _ranked(asked, *gather_all(asked, filters, snapshot), snapshot)
 
     def _first(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """The ranking that the first `k` hits come from."""
-        evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
-        return Ranked(fuse(evidence), votes)
+        return _ranked(asked, *gather(asked, max(CANDIDATES, 3 * k), filters, snapshot), snapshot)
 
     def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:
         """The best `k` of what no earlier page has shown."""
@@ -210,7 +210,8 @@ class Searcher:
         earlier = shown_before(store, page.shown)
         if reading.wordless:
             ids = store.newest_first(snapshot.ids(filters))
-            rankings = [Ranked(Ranking(ids, np.zeros(len(ids), dtype=np.float32)), {})]
+            newest = Ranking(ids, np.zeros(len(ids), dtype=np.float32))
+            rankings = [Ranked(newest, {}, newest)]
         else:
             asked = understand(text, self.encoder, snapshot)
             lang, rankings = asked.lang, [self._first(asked, page.first, filters, snapshot)]
@@ -219,7 +220,7 @@ class Searcher:
             # The first ranking is at its end; behind it stands all that it did not look at.
             key = (snapshot.generation, snapshot.past, text, filters)
             rest = self._everything.get(key, lambda: self.everything(text, filters, snapshot))
-            rankings.append(Ranked(rest.fused.without(rankings[0].fused.ids), rest.votes))
+            rankings.append(replace(rest, fused=rest.fused.without(rankings[0].fused.ids)))
             order = Ranking(
                 np.concatenate([one.fused.ids for one in rankings]), np.concatenate([one.fused.scores for one in rankings])
             )
@@ -254,6 +255,11 @@ class Searcher:
         if newest.generation == generation:
             return newest
         return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
+
+
+def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:
+    fused = fuse(evidence)
+    return Ranked(reread(asked, fused, snapshot), votes, fused)
 
 
 def check(question: str, k: int, filters: Filters) -> None:

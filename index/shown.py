@@ -14,10 +14,13 @@ from index.twins import Wording, alike, wording
 
 @dataclass(frozen=True)
 class Ranked:
-    """A fused ranking and those it came from; ids, not yet passages."""
+    """A fused ranking and those it came from; ids, not yet passages. `unread` has the scores that its passages had before the
+    best were read again (`index.reread`).
+    """
 
     fused: Ranking
     votes: Votes
+    unread: Ranking
 
 
 @dataclass
@@ -76,8 +79,10 @@ def hits(text: str, lang: str, picked: Picked, rankings: Sequence[Ranked], befor
     """
     wanted = wanted_terms(text, lang)
     votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in picked.shown}
+    unread: dict[int, float] = {}
     for ranked in rankings:
         own = ranked.fused.ids[np.isin(ranked.fused.ids, list(votes))]
+        unread.update((i, score) for i, score in ranked.unread.among(own))
         for name, ranking in ranked.votes.items():
             places = np.flatnonzero(np.isin(ranking.ids, own))
             said = zip(places.tolist(), ranking.ids[places].tolist(), ranking.scores[places].tolist(), strict=True)
@@ -91,6 +96,7 @@ def hits(text: str, lang: str, picked: Picked, rankings: Sequence[Ranked], befor
             votes[one.passage.id],
             tuple(dict.fromkeys(one.twins)),
             tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
+            unread[one.passage.id],
         )
         for rank, one in enumerate(picked.shown, start=before + 1)
     )

@@ -5,7 +5,7 @@ with those of each. Twins, which say the very same, are no news and left out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -62,7 +62,7 @@ def similar(
     words = balanced(question_spellings(text, entry.lang), snapshot.terms)
     terms = {term: weight for word in words for term, weight in word.items()}
     ranked = _ranked(own, same, terms, max(CANDIDATES, 3 * k), filters, snapshot)
-    best = Ranked(_once(ranked.fused, snapshot), ranked.votes)
+    best = replace(ranked, fused=_once(ranked.fused, snapshot))
     shown = hits(text, entry.lang, pick(store, best.fused, k), [best])
     return Similar(entry, shown, filters, snapshot.generation, snapshot.card, known, as_of, k)
 
@@ -86,7 +86,8 @@ def _ranked(
     if len(most):
         scores[np.searchsorted(found, points.ids)] += WORDS * np.clip(points.scores / most.scores[0], 0, 1)
     # Rounded, so that noise in the last digits never changes the order.
-    return Ranked(Ranking.best(found, np.round(scores, 6)), {"dense": cosines, "lexical": points})
+    fused = Ranking.best(found, np.round(scores, 6))
+    return Ranked(fused, {"dense": cosines, "lexical": points}, fused)
 
 
 def _centre(ids: Ids, snapshot: Snapshot) -> Vectors:
