@@ -96,6 +96,8 @@ class Reading:
     parts: tuple[Part, ...] = ()
     window: Window = field(default_factory=Window)
     where: Condition | None = None
+    is_literal: bool = False
+    """Whether nothing in it was to be taken for an operator."""
 
     @property
     def narrows(self) -> bool:
@@ -104,8 +106,14 @@ class Reading:
 
     @property
     def wordless(self) -> bool:
-        """Whether operators are all there is, so that nothing can be ranked."""
+        """Whether operators leave no word to rank by; of a phrase that must be said the words are left."""
         return self.narrows and not any(words(_BETWEEN.sub(" ", self.question)))
+
+    @property
+    def alone(self) -> bool:
+        """Whether operators are all there is, phrases among them."""
+        spans = [(part.start, part.end) for part in self.parts if part.narrows]
+        return self.narrows and not any(words(_BETWEEN.sub(" ", _without(self.query, spans))))
 
     @property
     def sources(self) -> list[str]:
@@ -124,7 +132,7 @@ class Reading:
 
 def literal(query: str) -> Reading:
     """A query all of whose words are the question's."""
-    return Reading(query, query)
+    return Reading(query, query, is_literal=True)
 
 
 def read(query: str, zone: tzinfo) -> Reading:
@@ -134,11 +142,11 @@ def read(query: str, zone: tzinfo) -> Reading:
     field's.
     """
     if not any(sign in query for sign in '"«“„:-+'):
-        return literal(query)
+        return Reading(query, query)
     found = list(_found(query))
     parts = tuple(_settled(query, found))
     if not any(part.narrows for part in parts):
-        return replace(literal(query), parts=parts)
+        return Reading(query, query, parts)
     window = Window()
     for part in parts:
         if part.name in ("before", "after", "published"):

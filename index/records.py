@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ Precision = Literal["second", "minute", "day"]
 
 Dated = Literal["entry", "document", "manifest"]
 """Where an entry's day comes from: its own words or markup, its document's, or what was said of the document."""
+
+Step = Literal["hour", "day", "week", "month", "year"]
+"""What time is counted in."""
+STEPS: tuple[Step, ...] = get_args(Step)
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
