@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
@@ -14,6 +14,7 @@ from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.opened import Open
 from api.page import reference
 from api.schemas import (
     EntryOut,
@@ -85,14 +86,6 @@ def create_app(
     return app
 
 
-def _searcher(request: Request) -> Searcher:
-    searcher: Searcher | None = getattr(request.app.state, "searcher", None)
-    if searcher is None:
-        raise FilrougeError("the index is not loaded")
-    return searcher
-
-
-Open = Annotated[Searcher, Depends(_searcher)]
 EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
