@@ -9,7 +9,7 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from api import page, problems, replies
+from api import openai, page, problems, replies, rerank
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
@@ -81,6 +81,8 @@ def create_app(
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)
+    app.include_router(openai.router)
+    app.include_router(rerank.router)
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
     return app
