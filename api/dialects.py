@@ -84,9 +84,10 @@ _CODES = {
 
 def _code(problem: Problem, param: str | None, fault: Fault | None) -> str | None:
     if fault is None:
-        if problem.status == 404 and param == "model":
-            return "model_not_found"
-        return "invalid_value" if problem.errors else problem.type.rpartition(":")[2].replace("-", "_")
+        if problem.status == 422:
+            return "invalid_value"
+        kind = problem.type.rpartition(":")[2].replace("-", "_")
+        return f"{param}_{kind}" if (param, kind) == ("model", "not_found") else kind
     kind, bounds = fault["type"], fault.get("ctx", {})
     for bound, beyond in (("ge", "below_min"), ("le", "above_max")):
         if bound in bounds:

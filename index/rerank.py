@@ -2,8 +2,8 @@
 
 Each text is cut into passages, and what speaks for a passage is what speaks for one of the index (`index.evidence`): its cosine
 in the space of the index, its words, its neighbours in the text, and BM25 with the rarity that a term has among all passages,
-those of the index and these. So a score is the probability that `Searcher.search` would give; only the mean length of a passage,
-which BM25 looks at, is that of these texts alone.
+those of the index and these. So a score is the probability that `Searcher.search` would give; only the mean length of a
+passage, which BM25 looks at, is that of these texts alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from index.evidence import Scorers, understand, weigh
 from index.fuse import fuse
 from index.language import entry_language
 from index.reader import Filters, Snapshot
-from index.records import Ids, Ranking, Scores
+from index.records import Ranking, Scores
 from index.search import check
 from index.space import Codes, Space, content_spans
 from index.terms import passage_terms
@@ -71,7 +71,7 @@ def rerank(
     most_tokens: int | None = None,
     most_passages: int | None = None,
 ) -> list[Reranked]:
-    """All documents, those that answer `question` best first, and equal ones in their order; one without words has a score of 0.
+    """All documents, those that answer `question` best first, and equal ones in their order; one without words scores 0.
 
     Of each document are read at most `most_tokens` tokens and `most_passages` passages, and one passage at least; None is all.
     Raises `InvalidRequest` for an empty or overlong question, none or too many documents, and one that is too long.

@@ -6,20 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Protocol
 
 import anyio
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client, StdioServerParameters, types
 from mcp.shared.exceptions import MCPError
 
-from api import chatbot, server
+from api import chatbot
 from api.app import create_app
 from api.mcp import PATH
 from embed import Encoder
@@ -38,45 +35,28 @@ QUESTIONS = ["Qui a revendiqué l’attaque de Belgorod ?", "What did the Kremli
 Open = Callable[[], Any]
 
 
-class Served:
-    """A server in a thread of this process, on a free port of the loopback."""
+class Served(Protocol):
+    """A running server (`conftest.Server`)."""
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self._listening = server.listen("127.0.0.1", 0)
-        listener = self._listening.__enter__()
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(lambda: Searcher(folder, encoder))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        """Let what runs end, and give the port back."""
-        self._server.should_exit = True
-        self._thread.join(30)
-        self._listening.__exit__(None, None, None)
-        assert not self._thread.is_alive()
+    url: str
 
     def get(self, path: str, **asked: Any) -> Any:
         """What HTTP answers."""
-        response = httpx2.get(f"{self.url}{path}?{urlencode(asked)}", timeout=60)
-        assert response.status_code == 200, response.text
-        return response.json()
+        ...
 
-    def post(self, body: object, **headers: str) -> httpx2.Response:
-        """A request as any program may send it."""
-        return httpx2.post(self.url + PATH, json=body, headers={**ACCEPT, **headers}, timeout=60)
+
+Serving = Callable[[Path, Encoder], Served]
+
+
+def post(served: Served, body: object, **headers: str) -> httpx2.Response:
+    """A request as any program may send it."""
+    return httpx2.post(served.url + PATH, json=body, headers={**ACCEPT, **headers}, timeout=60)
 
 
 @pytest.fixture(scope="module")
-def served(seed_index: Path) -> Iterator[Served]:
+def served(seed_index: Path, serving: Serving) -> Served:
     """`seed_index` over HTTP."""
-    served = Served(seed_index, HashingEncoder())
-    yield served
-    served.close()
+    return serving(seed_index, HashingEncoder())
 
 
 @pytest.fixture
@@ -418,7 +398,7 @@ CALL = {
 
 
 def test_a_request_stands_alone_and_is_answered_in_json(served: Served) -> None:
-    response = served.post(CALL)
+    response = post(served, CALL)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     assert "mcp-session-id" not in response.headers
     assert response.json()["result"]["structuredContent"] == served.get("/search", q="Belgorod", k=1)
@@ -443,11 +423,11 @@ def test_a_page_of_someone_else_is_refused_before_anything_is_read(served: Serve
             response = httpx2.request(method, served.url + PATH, headers={**ACCEPT, **headers}, timeout=60)
             assert (response.status_code, response.headers["content-type"]) == (403, "application/problem+json"), headers
     for headers in ({"Host": f"localhost:{port}"}, {"Origin": "http://localhost:6274"}, {"Origin": served.url}):
-        assert served.post(CALL, **headers).status_code == 200, headers
+        assert post(served, CALL, **headers).status_code == 200, headers
 
 
 def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
-    response = served.post({**CALL, "params": {"name": "search", "arguments": {"query": "x" * 2_000_000}}})
+    response = post(served, {**CALL, "params": {"name": "search", "arguments": {"query": "x" * 2_000_000}}})
     assert (response.status_code, response.json()["title"]) == (413, "Request Entity Too Large")
 
 
@@ -522,22 +502,19 @@ def test_every_tool_is_in_the_readme_with_what_it_takes() -> None:
 
 @pytest.mark.model
 def test_the_program_in_the_readme_prints_quotes(
-    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str], serving: Serving
 ) -> None:
     ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = Served(tmp_path / "index", model)
+    served = serving(tmp_path / "index", model)
     (program,) = shown("python")
-    try:
-        exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
-    finally:
-        served.close()
+    exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
     assert "Légion Liberté pour la Russie" in capsys.readouterr().out
 
 
 @pytest.mark.model
-def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path) -> None:
+def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path, serving: Serving) -> None:
     ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = Served(tmp_path / "index", model)
+    served = serving(tmp_path / "index", model)
 
     async def work() -> None:
         async with Client(served.url + PATH, read_timeout_seconds=60) as client:
@@ -555,7 +532,4 @@ def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder,
             assert answer is not None
             assert (answer["answered"], answer["code"]) == (False, "not_in_corpus")
 
-    try:
-        run(work)
-    finally:
-        served.close()
+    run(work)
