@@ -6,20 +6,13 @@ import os
 import struct
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
-import httpx2
 import numpy as np
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
-from api import server
 from api.app import create_app
 from embed import Encoder, bundled, load
 from embed.hashing import HashingEncoder
@@ -29,55 +22,6 @@ from index.search import Searcher
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-
-
-class Server:
-    """A server in a thread of this process, on a free port of the loopback."""
-
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self._listening = server.listen("127.0.0.1", 0)
-        listener = self._listening.__enter__()
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(lambda: Searcher(folder, encoder))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        """Let what runs end, and give the port back."""
-        self._server.should_exit = True
-        self._thread.join(30)
-        self._listening.__exit__(None, None, None)
-        assert not self._thread.is_alive()
-
-    def get(self, path: str, **asked: Any) -> Any:
-        """What HTTP answers."""
-        response = httpx2.get(f"{self.url}{path}?{urlencode(asked)}", timeout=60)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Callable[[Path, Encoder], Server]]:
-    """Serve an index, to clients that open connections of their own; all servers are ended with the module."""
-    started: list[Server] = []
-
-    def serve(folder: Path, encoder: Encoder) -> Server:
-        started.append(Server(folder, encoder))
-        return started[-1]
-
-    yield serve
-    for one in started:
-        one.close()
-
-
-@pytest.fixture(scope="module")
-def address(seed_index: Path, serving: Callable[[Path, Encoder], Server]) -> str:
-    """Where `seed_index` is served."""
-    return serving(seed_index, HashingEncoder()).url
 
 
 @pytest.fixture

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlencode
 
 import anyio
 import httpx2
 import pytest
+import uvicorn
 from mcp import Client, StdioServerParameters, types
 from mcp.shared.exceptions import MCPError
 
-from api import chatbot
+from api import chatbot, server
 from api.app import create_app
 from api.mcp import PATH
 from embed import Encoder
@@ -35,28 +38,45 @@ QUESTIONS = ["Qui a revendiqué l’attaque de Belgorod ?", "What did the Kremli
 Open = Callable[[], Any]
 
 
-class Served(Protocol):
-    """A running server (`conftest.Server`)."""
+class Served:
+    """A server in a thread of this process, on a free port of the loopback."""
 
-    url: str
+    def __init__(self, folder: Path, encoder: Encoder) -> None:
+        self._listening = server.listen("127.0.0.1", 0)
+        listener = self._listening.__enter__()
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = create_app(lambda: Searcher(folder, encoder))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Let what runs end, and give the port back."""
+        self._server.should_exit = True
+        self._thread.join(30)
+        self._listening.__exit__(None, None, None)
+        assert not self._thread.is_alive()
 
     def get(self, path: str, **asked: Any) -> Any:
         """What HTTP answers."""
-        ...
+        response = httpx2.get(f"{self.url}{path}?{urlencode(asked)}", timeout=60)
+        assert response.status_code == 200, response.text
+        return response.json()
 
-
-Serving = Callable[[Path, Encoder], Served]
-
-
-def post(served: Served, body: object, **headers: str) -> httpx2.Response:
-    """A request as any program may send it."""
-    return httpx2.post(served.url + PATH, json=body, headers={**ACCEPT, **headers}, timeout=60)
+    def post(self, body: object, **headers: str) -> httpx2.Response:
+        """A request as any program may send it."""
+        return httpx2.post(self.url + PATH, json=body, headers={**ACCEPT, **headers}, timeout=60)
 
 
 @pytest.fixture(scope="module")
-def served(seed_index: Path, serving: Serving) -> Served:
+def served(seed_index: Path) -> Iterator[Served]:
     """`seed_index` over HTTP."""
-    return serving(seed_index, HashingEncoder())
+    served = Served(seed_index, HashingEncoder())
+    yield served
+    served.close()
 
 
 @pytest.fixture
@@ -398,7 +418,7 @@ CALL = {
 
 
 def test_a_request_stands_alone_and_is_answered_in_json(served: Served) -> None:
-    response = post(served, CALL)
+    response = served.post(CALL)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     assert "mcp-session-id" not in response.headers
     assert response.json()["result"]["structuredContent"] == served.get("/search", q="Belgorod", k=1)
@@ -423,11 +443,11 @@ def test_a_page_of_someone_else_is_refused_before_anything_is_read(served: Serve
             response = httpx2.request(method, served.url + PATH, headers={**ACCEPT, **headers}, timeout=60)
             assert (response.status_code, response.headers["content-type"]) == (403, "application/problem+json"), headers
     for headers in ({"Host": f"localhost:{port}"}, {"Origin": "http://localhost:6274"}, {"Origin": served.url}):
-        assert post(served, CALL, **headers).status_code == 200, headers
+        assert served.post(CALL, **headers).status_code == 200, headers
 
 
 def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
-    response = post(served, {**CALL, "params": {"name": "search", "arguments": {"query": "x" * 2_000_000}}})
+    response = served.post({**CALL, "params": {"name": "search", "arguments": {"query": "x" * 2_000_000}}})
     assert (response.status_code, response.json()["title"]) == (413, "Request Entity Too Large")
 
 
@@ -502,19 +522,22 @@ def test_every_tool_is_in_the_readme_with_what_it_takes() -> None:
 
 @pytest.mark.model
 def test_the_program_in_the_readme_prints_quotes(
-    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str], serving: Serving
+    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = serving(tmp_path / "index", model)
+    served = Served(tmp_path / "index", model)
     (program,) = shown("python")
-    exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
+    try:
+        exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
+    finally:
+        served.close()
     assert "Légion Liberté pour la Russie" in capsys.readouterr().out
 
 
 @pytest.mark.model
-def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path, serving: Serving) -> None:
+def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path) -> None:
     ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = serving(tmp_path / "index", model)
+    served = Served(tmp_path / "index", model)
 
     async def work() -> None:
         async with Client(served.url + PATH, read_timeout_seconds=60) as client:
@@ -532,4 +555,7 @@ def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder,
             assert answer is not None
             assert (answer["answered"], answer["code"]) == (False, "not_in_corpus")
 
-    run(work)
+    try:
+        run(work)
+    finally:
+        served.close()

@@ -123,7 +123,8 @@ def test_a_text_is_shortened_between_what_readers_see_as_characters(text: str) -
     else:
         kept, rest = found[:-1], text[len(found) - 1 :]
         assert (found[-1], text.startswith(kept)) == ("…", True)
-        if kept.strip("\u0301\u200d🏽\ufe0f"):
+        # A space ends whatever stands before it; a text of joiners alone is cut anyhow.
+        if rest[0] != " " and kept.strip("\u0301\u200d🏽\ufe0f"):
             assert unicodedata.category(rest[0]) not in ("Mn", "Sk")
             assert "\u200d" not in (kept[-1], rest[0])
 
