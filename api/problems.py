@@ -82,14 +82,21 @@ def problem(
 ) -> ProblemResponse:
     """A response that tells of an error; `fault` is what the validator said of the first of the fields."""
     title = HTTPStatus(status).phrase
+    # What a caller wrote is repeated, and JSON may hold half a character, which none can be sent.
+    detail = _whole(detail)
+    fields = [FieldProblem(field=_whole(one.field), message=_whole(one.message)) for one in fields or []]
     body = Problem(
         type=f"urn:filrouge:{kind or title.lower().replace(' ', '-')}",
         title=title,
         status=status,
         detail=detail,
-        errors=fields or [],
+        errors=fields,
     )
     return ProblemResponse(body, headers, fault)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def install(app: FastAPI) -> None:

@@ -1,5 +1,6 @@
 """How are documents ranked for clients of Cohere and Jina? By `POST /v1/rerank` and `/v2/rerank`."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -27,6 +28,11 @@ def _documents(value: Any) -> Any:
         text = one.get("text") if isinstance(one, dict) else one
         if not isinstance(text, str):
             raise PydanticCustomError("documents_type", f"has no text at number {place}: give texts, or objects with a text")
+        try:
+            json.dumps(one, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            # It may have to be sent back.
+            raise PydanticCustomError("documents_value", f"holds half a character at number {place}") from None
     return value
 
 
@@ -51,7 +57,7 @@ class RerankBody(BaseModel):
         BeforeValidator(_documents),
         Field(description=f"Texts, or objects with a `text`; at most {MAX_DOCUMENTS}."),
     ]
-    model: Annotated[str | None, Field(description="That of the index, or nothing.")] = None
+    model: Annotated[str | None, Field(max_length=200, description="That of the index, or nothing.")] = None
     top_n: Annotated[int | None, Field(ge=1, description="How many documents; all of them when it is not given.")] = None
     return_documents: Annotated[bool, Field(description="Whether the documents come back with their scores.")] = False
     relevant_spans: Annotated[SpansBody | None, Field(description="Whether parts of documents come with them.")] = None

@@ -85,6 +85,8 @@ def _queries(value: Any) -> Any:
         raise PydanticCustomError("too_short", "is an empty list: give one question at least")
     if len(texts) > MAX_QUERIES:
         raise PydanticCustomError("too_long", f"has {len(texts)} questions; at most {MAX_QUERIES} are asked at once")
+    if any("\ud800" <= character <= "\udfff" for text in texts for character in text):
+        raise PydanticCustomError("query_value", "holds half a character, which none can be asked about")
     if any(len(text) > MAX_QUESTION for text in texts):
         raise PydanticCustomError("string_too_long", f"is too long: at most {MAX_QUESTION} characters of a question are read")
     return value

@@ -28,6 +28,7 @@ QUESTION = "Qui a revendiqué l’attaque de Belgorod ?"
 CLAIM = "La « Légion Liberté pour la Russie » a revendiqué l’attaque de Belgorod 🙂."
 WEATHER = "Il fera beau demain dans le sud, avec des orages en soirée."
 OTHER = "The prime minister of Russia went to Shanghai."
+JSON = {"Content-Type": "application/json"}
 DOCUMENTS = [WEATHER, CLAIM, OTHER]
 
 
@@ -262,6 +263,7 @@ def test_a_body_that_cannot_be_read_is_refused_in_the_same_shape(client: TestCli
         ({"content": b" " * 1_048_577}, 413, "the body is larger than 1048576 bytes"),
         ({"json": {"query": "a"}}, 400, "documents: is missing"),
         ({"json": {"query": "a", "documents": ["b"], "top_k": 3}}, 400, "top_k: is not known"),
+        ({"content": rb'{"query": "a", "documents": ["b", "\ud83d"]}', "headers": JSON}, 400, "documents: holds half a"),
     ):
         response = client.post(path, **sent)
         assert response.status_code == status
