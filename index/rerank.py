@@ -2,8 +2,8 @@
 
 Each text is cut into passages, and what speaks for a passage is what speaks for one of the index (`index.evidence`): its cosine
 in the space of the index, its words, its neighbours in the text, and BM25 with the rarity that a term has among all passages,
-those of the index and these. So a score is the probability that `Searcher.search` would give; only the mean length of a
-passage, which BM25 looks at, is that of these texts alone.
+those of the index and these. So a score is the probability that `Searcher.search` would give, before it reads its best hits
+again (`index.reread`); only the mean length of a passage, which BM25 looks at, is that of these texts alone.
 """
 
 from collections.abc import Mapping, Sequence
