@@ -258,8 +258,12 @@ def _has_part(text: str | None, part: str) -> bool | None:
     return None if text is None else part.casefold() in text.casefold()
 
 
-def _has_word(title: str, text: str, lang: str, word: str) -> bool:
-    return not set(_terms(word)).isdisjoint(passage_terms(f"{title}\n{text}", lang))
+def _says_within(text: str, start: int, end: int, phrase: str) -> bool:
+    return holds(text[start:end], phrase)
+
+
+def _has_word(title: str, text: str, start: int, end: int, lang: str, word: str) -> bool:
+    return not set(_terms(word)).isdisjoint(passage_terms(f"{title}\n{text[start:end]}", lang))
 
 
 @lru_cache
@@ -270,8 +274,9 @@ def _terms(word: str) -> tuple[str, ...]:
 FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
     "local_day": (2, local_day),
     "says": (2, holds),
+    "says_within": (4, _says_within),
     "has_part": (2, _has_part),
-    "has_word": (4, _has_word),
+    "has_word": (6, _has_word),
 }
 """What a connection must have: how many values each takes, and what it makes of them."""
 
@@ -279,7 +284,8 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-_PASSAGE = 'substr(v.text, p.start + 1, p."end" - p.start)'
+# Cut in Python: SQLite takes a zero character for the end of a text.
+_PASSAGE = 'v.text, p.start, p."end"'
 
 
 def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str, found: Mapping[Phrase | Word, Ids]) -> str:
@@ -310,7 +316,7 @@ def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str
         elif condition.part == "title":
             does = f"says(v.title, {says})"
         else:
-            does = f"(says(v.title, {says}) OR says({_PASSAGE}, {says}))"
+            does = f"(says(v.title, {says}) OR says_within({_PASSAGE}, {says}))"
         return f"({can} AND {does})" if can else does
     names = [bind(_bound(value)) for value in condition.values]
     column = ATTRIBUTES[condition.attribute].sql

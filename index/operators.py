@@ -55,7 +55,7 @@ _ANY_OF = ("source", "lang", "url", "entry")
 _QUOTED = r'"(?P<straight>[^"]*)"|«(?P<french>[^»]*)»|“(?P<curly>[^”]*)”|„(?P<low>[^“”]*)[“”]'
 _PART = re.compile(
     rf"""(?<![^\s(]) (?P<sign>[-+]?) (?:(?P<field>[^\W\d_]+):(?!//))?
-        (?: {_QUOTED} | (?P<open>["«“„]) | (?P<bare>[^\s"«»“”„][^\s"«»“”„]*) )?""",
+        (?: {_QUOTED} | (?P<open>["«“„]) | (?P<bare>[^\s("«»“”„][^\s"«»“”„]*) )?""",
     re.VERBOSE,
 )
 _TRAILING = ",;?!…"
