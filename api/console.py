@@ -183,22 +183,24 @@ def results(found: "Results", explain: bool = False) -> None:
         console.print()
     for entry_id, passage_id in found.passed:
         console.print(f"entry {entry_id} says what passage {passage_id} of an earlier page says", style="dim")
-    if found.next:
+    if found.next and console.is_terminal:
+        # For eyes: whoever reads it by program has --json.
         console.print(f"{found.total} passages pass; the next page: --cursor {found.next}", style="dim")
 
 
 def understood(console: Console, reading: "Reading | None") -> None:
     """What of a query is no plain word, a line each."""
-    for part in reading.parts if reading else ():
-        told = _TOLD[part.kind].format(part.name or "the passage or its title")
-        line = f"{reading.query[part.start : part.end] if reading else ''}  {'not: ' if part.excluded else ''}{told}"
-        console.print(line.translate(_CONTROLS), style="dim")
+    if reading is None:
+        return
+    for part in reading.parts:
+        told = _TOLD[part.kind].format(must="must not" if part.excluded else "must")
+        console.print(f"{reading.query[part.start : part.end]}  {told}".translate(_CONTROLS), style="dim")
 
 
 _TOLD = {
-    "phrase": "must be said",
-    "word": "must be said",
-    "field": "must be so: {}",
+    "phrase": "{must} be said",
+    "word": "{must} be said",
+    "field": "{must} be so",
     "quoted": 'a quotation in a question, which demands nothing; +"…" would',
     "words": "read as words",
 }
@@ -235,7 +237,7 @@ def facets(found: "FacetsOut") -> None:
 def _total(console: Console, found: "CountsOut") -> None:
     least = "" if found.least is None else f", with a score of {found.least:g} or more"
     undated = f"; {found.undated.entries} without a time" if found.undated.entries else ""
-    console.print(f"{found.entries} entries, {found.passages} passages{least}{undated} ({found.tz})", style="dim")
+    console.print(f"entries {found.entries}, passages {found.passages}{least}{undated} ({found.tz})", style="dim")
 
 
 def similar(found: "SimilarOut") -> None:
