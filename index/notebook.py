@@ -29,6 +29,8 @@ def when(entry: Entry) -> str:
 class Hits(Table[Hit]):
     """What a question found, best first; `results` has the question and what it was searched in."""
 
+    noun = "hit"
+
     def __init__(self, results: Results, zone: tzinfo) -> None:
         self.results = results
         columns: Mapping[str, Callable[[Hit], object]] = {
@@ -56,12 +58,13 @@ class Hits(Table[Hit]):
         super().__init__(results.hits, columns, shown, zone, {"title": lambda hit: hit.entry.url})
 
     def _heading(self) -> str:
-        count = f"{len(self)} {'hit' if len(self) == 1 else 'hits'}"
-        return f"{count} for “{self.results.question}”, generation {self.results.generation}"
+        return f"{super()._heading()} for “{self.results.question}”, generation {self.results.generation}"
 
 
 class Quotes(Table[Quote]):
     """Sentences that answer, best first."""
+
+    noun = "quote"
 
     def __init__(self, quotes: Sequence[Quote], zone: tzinfo) -> None:
         columns: Mapping[str, Callable[[Quote], object]] = {
@@ -138,6 +141,8 @@ class EntryView:
 
 class Sources(Table[Source]):
     """The documents and live blogs that are indexed."""
+
+    noun = "source"
 
     def __init__(self, sources: Sequence[Source], zone: tzinfo) -> None:
         columns: Mapping[str, Callable[[Source], object]] = {

@@ -1,4 +1,4 @@
-"""How is an index asked from Python, in a line?"""
+"""What can an index be asked that is open in a program?"""
 
 from datetime import date, datetime
 from pathlib import Path

@@ -33,6 +33,8 @@ class Table(Sequence[Row]):
     ('<non>', 2, True)
     """
 
+    noun = "row"
+
     def __init__(
         self,
         rows: Iterable[Row],
@@ -72,7 +74,7 @@ class Table(Sequence[Row]):
         return frame
 
     def _heading(self) -> str:
-        return f"{len(self)} {'row' if len(self) == 1 else 'rows'}"
+        return f"{len(self)} {self.noun}{'' if len(self) == 1 else 's'}"
 
     def __repr__(self) -> str:
         lines = [plain(self._heading())]
@@ -109,9 +111,10 @@ def plain(text: str) -> str:
     >>> plain("Deux\\nlignes, \\x1b[31mrouges")
     'Deux lignes, �[31mrouges'
     """
-    return " ".join(text.split()).translate(_CONTROLS)
+    # Spaces that must not be broken stay.
+    return re.sub(r"[ \t\r\n\v\f\x1c-\x1f\x85\u2028\u2029]+", " ", text).strip(" ").translate(_CONTROLS)
 
 
 def indented(text: str) -> str:
     """`text` as a paragraph below its heading."""
-    return textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)

@@ -70,6 +70,11 @@ def test_only_addresses_of_the_web_become_links(url: str | None) -> None:
     assert linked("Oui", url) == "Oui"
 
 
+def test_what_a_space_holds_together_stays_together() -> None:
+    assert plain(" Qui\u202f?\n\n Oui\u00a0! ") == "Qui\u202f? Oui\u00a0!"
+    assert indented("mot " * 23 + "porte-parole\u202f?").splitlines()[1] == "    porte-parole\u202f?"
+
+
 @given(st.text())
 def test_nothing_steers_the_terminal(text: str) -> None:
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in plain(text))
