@@ -39,6 +39,8 @@ ONLY_IN = {
     "protego": {"index/fetch.py"},
     "mcp": {"api/mcp.py"},
     "pandas": {"index/tables.py", "index/notebook.py"},
+    "langchain_core": {"api/langchain.py"},
+    "llama_index": {"api/llamaindex.py"},
 }
 HEAVY = (
     "openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio", "pandas",
