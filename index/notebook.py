@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from index.answer import Answer, Quote
 from index.entries import WholeEntry
+from index.frames import Table, indented, linked, plain
 from index.records import Entry, Hit, Passage, published_text
 from index.search import Results
 from index.store import Source
-from index.tables import Table, indented, linked, plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from index.tables import Table, indented, linked, plain
+from index.frames import Table, indented, linked, plain
 
 PARIS = ZoneInfo("Europe/Paris")
 Row = tuple[str, datetime | None]
