@@ -64,7 +64,9 @@ def _posted(address: str, question: str, narrowing: Narrowing) -> SearchOut:
         with error:
             raise _refusal(address, error.code, error.read()) from error
     except ValidationError as error:
-        raise FilrougeError(f"what {address} answers is not what filrouge answers: is it another server?") from error
+        raise FilrougeError(
+            f"what {address} answers is not what filrouge answers: is it another server, or of another release?"
+        ) from error
     except (OSError, HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise FilrougeError(f"no answer from {address}: {why}; is filrouge serve running there?") from error

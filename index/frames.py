@@ -2,8 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from html import escape
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -19,8 +19,8 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\ufffd")
 class Table(Sequence[Row]):
     """Rows that a notebook shows as a table.
 
-    `columns` give the values of a row, for data frames; `shown` what people read of it, the longest last; `links` where each
-    leads, by the name of what is shown. Times become those of `zone`.
+    `columns` give the values of a row, for data frames, where those named in `times` become times of `zone`; `shown` is what
+    people read of it, the longest last; `links` where each leads, by the name of what is shown.
 
     >>> table = Table(["oui", "<non>"], {"length": len}, {"length": lambda row: str(len(row)), "text": str})
     >>> table
@@ -40,11 +40,13 @@ class Table(Sequence[Row]):
         rows: Iterable[Row],
         columns: Mapping[str, Callable[[Row], object]],
         shown: Mapping[str, Callable[[Row], str]],
-        zone: tzinfo | None = None,
+        zone: tzinfo = UTC,
+        times: Collection[str] = (),
         links: Mapping[str, Callable[[Row], str | None]] | None = None,
     ) -> None:
         self._rows = tuple(rows)
-        self._columns, self._shown, self._zone, self._links = columns, shown, zone, links or {}
+        self._columns, self._shown, self._links = columns, shown, links or {}
+        self._zone, self._times = zone, times
 
     @overload
     def __getitem__(self, place: int) -> Row: ...
@@ -65,12 +67,10 @@ class Table(Sequence[Row]):
             import pandas
         except ImportError as error:
             raise ImportError("a data frame needs pandas: pip install 'filrouge[pandas]'") from error
-        values = {name: [value(row) for row in self._rows] for name, value in self._columns.items()}
-        frame = pandas.DataFrame(values)
-        for name, column in values.items():
-            if any(isinstance(value, datetime) for value in column):
-                # Entries of one index may be of several zones, and a column is of one.
-                frame[name] = pandas.to_datetime(frame[name], utc=True).dt.tz_convert(self._zone)
+        frame = pandas.DataFrame({name: [value(row) for row in self._rows] for name, value in self._columns.items()})
+        for name in self._times:
+            # Entries of one index may be of several zones, and a column is of one.
+            frame[name] = pandas.to_datetime(frame[name], utc=True).dt.tz_convert(self._zone)
         return frame
 
     def _heading(self) -> str:

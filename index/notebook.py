@@ -55,7 +55,7 @@ class Hits(Table[Hit]):
             "title": lambda hit: hit.entry.title or hit.entry.source,
             "text": lambda hit: hit.text,
         }
-        super().__init__(results.hits, columns, shown, zone, {"title": lambda hit: hit.entry.url})
+        super().__init__(results.hits, columns, shown, zone, ("published",), {"title": lambda hit: hit.entry.url})
 
     def _heading(self) -> str:
         return f"{super()._heading()} for “{self.results.question}”, generation {self.results.generation}"
@@ -87,7 +87,8 @@ class Quotes(Table[Quote]):
             "superseded": lambda quote: f"superseded {quote.superseded.isoformat()}" if quote.superseded else "",
             "text": lambda quote: quote.text,
         }
-        super().__init__(quotes, columns, shown, zone, {"title": lambda quote: quote.entry.url})
+        times = ("published", "superseded")
+        super().__init__(quotes, columns, shown, zone, times, {"title": lambda quote: quote.entry.url})
 
 
 class Reply:
@@ -155,8 +156,8 @@ class Sources(Table[Source]):
         }
         shown: Mapping[str, Callable[[Source], str]] = {
             "source": lambda source: source.name,
-            "entries": lambda source: f"{source.entries} entries",
+            "entries": lambda source: f"{source.entries} {'entry' if source.entries == 1 else 'entries'}",
             "languages": lambda source: ", ".join(source.languages),
             "times": lambda source: " – ".join(bound.isoformat() for bound in (source.first, source.last) if bound),
         }
-        super().__init__(sources, columns, shown, zone)
+        super().__init__(sources, columns, shown, zone, ("first", "last"))

@@ -1,6 +1,6 @@
 """What can an index be asked that is open in a program?"""
 
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 from embed import Encoder
@@ -43,7 +43,6 @@ class OpenedIndex:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder = folder
         self._searcher: Searcher | None = Searcher(folder, encoder)
-        self._zone = dates.zone(self.searcher.reader.store.zone())
 
     @classmethod
     def at(
@@ -61,6 +60,11 @@ class OpenedIndex:
         if self._searcher is None:
             raise FilrougeError(f"the index {self.folder} was closed: open it again")
         return self._searcher
+
+    @property
+    def zone(self) -> tzinfo:
+        """That of the index: times without an offset are in it."""
+        return dates.zone(self.searcher.reader.store.zone())
 
     def close(self) -> None:
         """Close the index; what it answered stays."""
@@ -100,8 +104,9 @@ class OpenedIndex:
 
         Raises `InvalidRequest`: see `Searcher.search`.
         """
-        filters = Filters(dates.window(since, until, self._zone), lang, source)
-        return Hits(self.searcher.search(question, k, filters, self._moment(as_of)), self._zone)
+        zone = self.zone
+        filters = Filters(dates.window(since, until, zone), lang, source)
+        return Hits(self.searcher.search(question, k, filters, _moment(as_of, zone)), zone)
 
     def ask(
         self,
@@ -123,18 +128,20 @@ class OpenedIndex:
 
         Raises `InvalidRequest`: see `Searcher.search`.
         """
-        filters, moment = Filters(dates.window(since, until, self._zone), lang, source), self._moment(as_of)
+        zone = self.zone
+        filters, moment = Filters(dates.window(since, until, zone), lang, source), _moment(as_of, zone)
         answer = ask(self.searcher, question, k, filters, moment, seen_from(self.searcher, now, moment), threshold)
-        return Reply(answer, self._zone)
+        return Reply(answer, zone)
 
     def entry(self, entry_id: str, *, as_of: Moment | None = None) -> EntryView:
         """The whole entry of that id, as it is or as it was known at `as_of`. Raises `NotFound`."""
-        return EntryView(whole_entry(self.searcher, entry_id, self._moment(as_of)))
+        return EntryView(whole_entry(self.searcher, entry_id, _moment(as_of, self.zone)))
 
     def sources(self) -> Sources:
         """The documents and live blogs that are indexed."""
         reader = self.searcher.reader
-        return Sources(reader.store.sources(reader.snapshot().generation), self._zone)
+        return Sources(reader.store.sources(reader.snapshot().generation), self.zone)
 
-    def _moment(self, when: Moment | None) -> datetime | None:
-        return None if when is None else dates.moment(when, self._zone, "as_of")
+
+def _moment(when: Moment | None, zone: tzinfo) -> datetime | None:
+    return None if when is None else dates.moment(when, zone, "as_of")

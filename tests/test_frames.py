@@ -23,6 +23,7 @@ def table(*rows: Row) -> Table[Row]:
         {"text": lambda row: row[0], "when": lambda row: row[1]},
         {"when": lambda row: row[1].isoformat() if row[1] else "", "text": lambda row: row[0]},
         PARIS,
+        ["when"],
         {"text": lambda row: row[0]},
     )
 
@@ -47,6 +48,8 @@ def test_a_data_frame_has_a_row_for_each_and_times_of_one_zone() -> None:
 def test_a_data_frame_without_times_has_all_its_columns(rows: list[Row]) -> None:
     frame = table(*rows).to_pandas()
     assert (list(frame.columns), len(frame)) == (["text", "when"], len(rows))
+    # So that whoever puts several together has times all the same.
+    assert str(frame["when"].dt.tz) == "Europe/Paris"
 
 
 def test_where_pandas_is_not_installed_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
