@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from api import replies
 from api.schemas import HitOut, Narrowing, Problem, SearchOut
+from index.corpus import Corpus
 from index.errors import FilrougeError, InvalidRequest
-from index.opened import OpenedIndex
 
 TIMEOUT = 60
 """Seconds; a server that is busy says so long before."""
 
 
-def check(index: OpenedIndex | None, url: str | None) -> None:
+def check(index: Corpus | None, url: str | None) -> None:
     """Raise `ValueError` unless one of the two is given, and the address is of a web server.
 
     >>> check(None, "127.0.0.1:8000")
@@ -29,7 +29,7 @@ def check(index: OpenedIndex | None, url: str | None) -> None:
         raise ValueError(f"url is '{url}': it must begin with http:// or https://")
 
 
-def found(index: OpenedIndex | None, url: str | None, question: str, narrowing: Narrowing) -> SearchOut:
+def found(index: Corpus | None, url: str | None, question: str, narrowing: Narrowing) -> SearchOut:
     """The passages that answer `question` best, from the one of the two that is given.
 
     Raises what `Searcher.search` raises; `InvalidRequest` too where it is the server that refuses, and `FilrougeError` where

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from api.asked import check, document_id, found, metadata
 from api.schemas import Narrowing, SearchOut
-from index.opened import OpenedIndex
+from index.corpus import Corpus
 
 try:
     from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -29,7 +29,7 @@ class FilrougeRetriever(BaseRetriever, Narrowing):
     Raises `InvalidRequest` for what cannot be searched for, and `FilrougeError` where the index or the server fails.
     """
 
-    index: OpenedIndex | None = None
+    index: Corpus | None = None
     url: str | None = None
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.asked import check, document_id, found, metadata
 from api.schemas import Narrowing, SearchOut
-from index.opened import OpenedIndex
+from index.corpus import Corpus
 
 try:
     from llama_index.core.retrievers import BaseRetriever
@@ -29,7 +29,7 @@ class FilrougeRetriever(BaseRetriever):
     Raises `InvalidRequest` for what cannot be searched for, and `FilrougeError` where the index or the server fails.
     """
 
-    def __init__(self, index: OpenedIndex | None = None, url: str | None = None, **narrowing: Any) -> None:
+    def __init__(self, index: Corpus | None = None, url: str | None = None, **narrowing: Any) -> None:
         super().__init__()
         check(index, url)
         self._index, self._url, self._narrowing = index, url, Narrowing.model_validate(narrowing)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from index.opened import OpenedIndex
+    from index.corpus import Corpus
 
 __all__ = ["open_index"]
 
 
 def open_index(
     folder: str | Path = ".filrouge", model: str | None = None, device: str | None = None, cache: str | Path | None = None
-) -> "OpenedIndex":
+) -> "Corpus":
     """Open the index in `folder` for questions, with the model that it was built with.
 
     >>> with open_index(".filrouge") as fil:  # doctest: +SKIP
@@ -25,6 +25,6 @@ def open_index(
     `NotAnIndex` where there is none, `ModelMismatch` for another model than its own, and what `embed.load` raises.
     """
     # Whoever imports the package for something else need not load what answers.
-    from index.opened import OpenedIndex
+    from index.corpus import Corpus
 
-    return OpenedIndex.at(folder, model, device, cache)
+    return Corpus.at(folder, model, device, cache)

@@ -114,6 +114,13 @@ def serving() -> Callable[[Path, Encoder], AbstractContextManager[str]]:
     return serving
 
 
+@pytest.fixture(scope="module")
+def address(seed_index: Path, serving: Callable[[Path, Encoder], AbstractContextManager[str]]) -> Iterator[str]:
+    """Where `seed_index` is served, to clients that open connections of their own."""
+    with serving(seed_index, HashingEncoder()) as address:
+        yield address
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """What a process of ours is started with: nothing of the developer's own settings, and the `encoder`."""

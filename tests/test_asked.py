@@ -13,15 +13,15 @@ from api import asked
 from api.schemas import Narrowing
 from embed import Encoder
 from embed.hashing import HashingEncoder
+from index.corpus import Corpus
 from index.errors import FilrougeError, InvalidRequest
-from index.opened import OpenedIndex
 
 QUESTION = "Qui a revendiqué l’attaque de Belgorod ?"
 
 
 @pytest.fixture(scope="module")
-def fil(seed_index: Path) -> Iterator[OpenedIndex]:
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+def fil(seed_index: Path) -> Iterator[Corpus]:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         yield fil
 
 
@@ -66,7 +66,7 @@ def answering(status: int, body: bytes, media: str = "text/html") -> Iterator[st
         Narrowing(lang="en"),
     ],
 )
-def test_a_server_finds_what_the_index_finds(fil: OpenedIndex, url: str, narrowing: Narrowing) -> None:
+def test_a_server_finds_what_the_index_finds(fil: Corpus, url: str, narrowing: Narrowing) -> None:
     assert asked.found(None, url, QUESTION, narrowing) == asked.found(fil, None, QUESTION, narrowing)
     assert asked.found(None, f"{url}/", QUESTION, narrowing) == asked.found(fil, None, QUESTION, narrowing)
 
@@ -82,7 +82,7 @@ def test_a_server_finds_what_the_index_finds(fil: OpenedIndex, url: str, narrowi
         (QUESTION, Narrowing(as_of="2001-01-01"), "as_of"),
     ],
 )
-def test_what_cannot_be_is_named_by_both(fil: OpenedIndex, url: str, question: str, narrowing: Narrowing, field: str) -> None:
+def test_what_cannot_be_is_named_by_both(fil: Corpus, url: str, question: str, narrowing: Narrowing, field: str) -> None:
     for index, address in ((fil, None), (None, url)):
         with pytest.raises(InvalidRequest) as raised:
             asked.found(index, address, question, narrowing)
@@ -127,7 +127,7 @@ def test_another_server_is_told_from_ours(status: int, body: bytes) -> None:
         asked.found(None, url, QUESTION, Narrowing())
 
 
-def test_one_place_to_ask_must_be_given(fil: OpenedIndex, url: str) -> None:
+def test_one_place_to_ask_must_be_given(fil: Corpus, url: str) -> None:
     asked.check(fil, None)
     asked.check(None, url)
     for index, address in ((None, None), (fil, url)):
@@ -138,7 +138,7 @@ def test_one_place_to_ask_must_be_given(fil: OpenedIndex, url: str) -> None:
             asked.check(None, address)
 
 
-def test_metadata_has_no_parts_and_leads_back_to_the_passage(fil: OpenedIndex) -> None:
+def test_metadata_has_no_parts_and_leads_back_to_the_passage(fil: Corpus) -> None:
     results = asked.found(fil, None, QUESTION, Narrowing(k=3))
     assert len({asked.document_id(hit) for hit in results.hits}) == 3
     for hit in results.hits:

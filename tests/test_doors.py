@@ -15,7 +15,7 @@ from mcp import Client
 from api.cli import main
 from embed import Encoder
 from embed.hashing import HashingEncoder
-from index.opened import OpenedIndex
+from index.corpus import Corpus
 
 NOW = "2023-05-23T12:00:00+02:00"
 SOURCE = "seeds/000_43b67c511cce9011.txt"
@@ -85,7 +85,7 @@ def test_the_same_search_finds_the_same_passages(
     doors: dict[str, Door], seed_index: Path, question: str, asked: dict[str, Any]
 ) -> None:
     replies = {name: door("search", question, asked) for name, door in doors.items()}
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         hits = fil.search(question, **asked)
     assert hits
     found = [(hit.entry.id, hit.passage.id, hit.start, hit.end, round(hit.score, 6)) for hit in hits]
@@ -100,7 +100,7 @@ def test_the_same_question_has_the_same_answer(
 ) -> None:
     asked = {**asked, "now": NOW, "threshold": 0}
     replies = {name: door("ask", question, asked) for name, door in doors.items()}
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         own = fil.ask(question, **asked)
     quotes = [(quote.entry.id, quote.passage_id, quote.start, quote.end) for quote in own.quotes]
     found = [(hit.entry.id, hit.passage.id, hit.start, hit.end, round(hit.score, 6)) for hit in own.hits]
@@ -112,7 +112,7 @@ def test_the_same_question_has_the_same_answer(
 
 
 def test_an_entry_and_the_sources_are_the_same_in_python_and_over_http(url: str, seed_index: Path) -> None:
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         entry = fil.entry(fil.search(ASKED[0][0], 1)[0].entry.id)
         sources = fil.sources()
     whole = answer(httpx2.get(f"{url}/entries/{entry.entry.id}", timeout=60))

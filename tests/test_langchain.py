@@ -18,22 +18,22 @@ from api.langchain import FilrougeRetriever
 from api.schemas import hit_out
 from embed import Encoder
 from embed.hashing import HashingEncoder
+from index.corpus import Corpus
 from index.errors import FilrougeError, InvalidRequest
-from index.opened import OpenedIndex
 
 QUESTION = "Qui a revendiqué l’attaque de Belgorod ?"
 
 
 @pytest.fixture(scope="module")
-def fil(seed_index: Path) -> Iterator[OpenedIndex]:
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+def fil(seed_index: Path) -> Iterator[Corpus]:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         yield fil
 
 
 @pytest.fixture(scope="module", params=["index", "url"])
 def where(
     request: pytest.FixtureRequest,
-    fil: OpenedIndex,
+    fil: Corpus,
     seed_index: Path,
     serving: Callable[[Path, Encoder], AbstractContextManager[str]],
 ) -> Iterator[dict[str, Any]]:
@@ -45,7 +45,7 @@ def where(
             yield {"url": url}
 
 
-def test_documents_are_the_hits_of_a_search_with_their_places(fil: OpenedIndex, where: dict[str, Any]) -> None:
+def test_documents_are_the_hits_of_a_search_with_their_places(fil: Corpus, where: dict[str, Any]) -> None:
     documents = FilrougeRetriever(**where, k=3, lang="fr", since="2023-05-23T06:00").invoke(QUESTION)
     hits = [hit_out(hit) for hit in fil.search(QUESTION, 3, lang="fr", since="2023-05-23T06:00")]
     assert [document.page_content for document in documents] == [hit.text for hit in hits]
@@ -72,7 +72,7 @@ def names(documents: list[Document]) -> list[str | None]:
     return [document.id for document in documents]
 
 
-def test_an_event_loop_is_not_held_while_it_searches(fil: OpenedIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_loop_is_not_held_while_it_searches(fil: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     retriever = FilrougeRetriever(index=fil)
 
     async def work() -> None:
@@ -94,14 +94,14 @@ def test_an_event_loop_is_not_held_while_it_searches(fil: OpenedIndex, monkeypat
     asyncio.run(work())
 
 
-def test_a_copy_and_a_configured_one_narrow_as_they_are_told(fil: OpenedIndex) -> None:
+def test_a_copy_and_a_configured_one_narrow_as_they_are_told(fil: Corpus) -> None:
     retriever = FilrougeRetriever(index=fil, k=2)
     assert len(retriever.model_copy(update={"k": 1}).invoke(QUESTION)) == 1
     configurable = retriever.configurable_fields(k=ConfigurableField(id="k"))
     assert len(configurable.invoke(QUESTION, config={"configurable": {"k": 3}})) == 3
 
 
-def test_what_is_wrong_is_named_when_it_is_made_or_asked(fil: OpenedIndex, where: dict[str, Any]) -> None:
+def test_what_is_wrong_is_named_when_it_is_made_or_asked(fil: Corpus, where: dict[str, Any]) -> None:
     for wrong in ({"k": 0}, {"kk": 1}, {"lang": "de"}, {"since": 3}):
         with pytest.raises(ValidationError) as raised:
             FilrougeRetriever(**where, **wrong)
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_named_when_it_is_made_or_asked(fil: OpenedIndex, where
         FilrougeRetriever(**where, source="nowhere").invoke(QUESTION)
 
 
-def test_callbacks_are_told_of_documents_and_of_failures(fil: OpenedIndex) -> None:
+def test_callbacks_are_told_of_documents_and_of_failures(fil: Corpus) -> None:
     told: list[object] = []
 
     class Listener(BaseCallbackHandler):

@@ -19,22 +19,22 @@ from api.llamaindex import FilrougeRetriever
 from api.schemas import hit_out
 from embed import Encoder
 from embed.hashing import HashingEncoder
+from index.corpus import Corpus
 from index.errors import InvalidRequest
-from index.opened import OpenedIndex
 
 QUESTION = "Qui a revendiqué l’attaque de Belgorod ?"
 
 
 @pytest.fixture(scope="module")
-def fil(seed_index: Path) -> Iterator[OpenedIndex]:
-    with OpenedIndex(seed_index, HashingEncoder()) as fil:
+def fil(seed_index: Path) -> Iterator[Corpus]:
+    with Corpus(seed_index, HashingEncoder()) as fil:
         yield fil
 
 
 @pytest.fixture(scope="module", params=["index", "url"])
 def where(
     request: pytest.FixtureRequest,
-    fil: OpenedIndex,
+    fil: Corpus,
     seed_index: Path,
     serving: Callable[[Path, Encoder], AbstractContextManager[str]],
 ) -> Iterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ def where(
             yield {"url": url}
 
 
-def test_nodes_are_the_hits_of_a_search_with_their_places(fil: OpenedIndex, where: dict[str, Any]) -> None:
+def test_nodes_are_the_hits_of_a_search_with_their_places(fil: Corpus, where: dict[str, Any]) -> None:
     nodes = FilrougeRetriever(**where, k=3, lang="fr", since="2023-05-23T06:00").retrieve(QUESTION)
     hits = [hit_out(hit) for hit in fil.search(QUESTION, 3, lang="fr", since="2023-05-23T06:00")]
     assert [(node.text, node.score) for node in nodes] == [(hit.text, hit.score) for hit in hits]
@@ -70,7 +70,7 @@ def test_it_finds_the_same_when_it_is_awaited(where: dict[str, Any]) -> None:
     assert asyncio.run(several()) == [alone] * 8
 
 
-def test_a_model_reads_who_said_it_and_when_and_no_numbers_for_programs(fil: OpenedIndex) -> None:
+def test_a_model_reads_who_said_it_and_when_and_no_numbers_for_programs(fil: Corpus) -> None:
     (scored,) = FilrougeRetriever(index=fil, k=1, since="2023-05-23T06:25", until="2023-05-23T06:26").retrieve(QUESTION)
     read = scored.node.get_content(MetadataMode.LLM)
     assert read.endswith(scored.node.get_content())
@@ -80,7 +80,7 @@ def test_a_model_reads_who_said_it_and_when_and_no_numbers_for_programs(fil: Ope
         assert part not in read
 
 
-def test_a_query_engine_answers_from_its_nodes(fil: OpenedIndex) -> None:
+def test_a_query_engine_answers_from_its_nodes(fil: Corpus) -> None:
     # A model of its own, so that none is asked for elsewhere.
     engine = RetrieverQueryEngine(FilrougeRetriever(index=fil, k=2), NoText(llm=MockLLM()))
     response = engine.query(QUESTION)

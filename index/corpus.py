@@ -18,7 +18,7 @@ Moment = str | date
 """A date, a time, or either in ISO 8601; without an offset it is in the zone of the index."""
 
 
-class OpenedIndex:
+class Corpus:
     """An index, open for questions; `index.open_index` gives one. Safe for several threads.
 
     Close it, or use it in a `with` block. `searcher` is what the other doors work with.
@@ -47,7 +47,7 @@ class OpenedIndex:
     @classmethod
     def at(
         cls, folder: str | Path, model: str | None = None, device: str | None = None, cache: str | Path | None = None
-    ) -> "OpenedIndex":
+    ) -> "Corpus":
         """The index in `folder`: see `index.open_index`."""
         folder = Path(folder).expanduser()
         # The index first: a model is long to load for nothing.
@@ -72,7 +72,7 @@ class OpenedIndex:
             self._searcher.close()
             self._searcher = None
 
-    def __enter__(self) -> "OpenedIndex":
+    def __enter__(self) -> "Corpus":
         return self
 
     def __exit__(self, *exc: object) -> None:
