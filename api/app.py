@@ -101,12 +101,12 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
-        return replies.found(searcher, asked.q, asked)
+        return replies.found(searcher, asked.q, asked, asked.cursor)
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
-        return replies.found(searcher, asked.query, asked)
+        return replies.found(searcher, asked.query, asked, asked.cursor)
 
     @app.get("/ask", tags=["ask"], summary="Ask", responses=responses(422, 500, 503))
     def get_ask(asked: Annotated[AskQuery, Query()], searcher: Open) -> AnswerOut:

@@ -154,7 +154,7 @@ def _title(entry: HitOut | EntryOut) -> str:
 
 
 def _search_passages(searcher: Searcher, asked: SearchBody, threshold: float | None) -> SearchOut:
-    return replies.found(searcher, asked.query, asked)
+    return replies.found(searcher, asked.query, asked, asked.cursor)
 
 
 def _ask(searcher: Searcher, asked: AskBody, threshold: float | None) -> AnswerOut:

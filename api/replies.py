@@ -2,13 +2,13 @@
 
 from datetime import datetime, tzinfo
 
-from api.answers import AnswerOut, Asking, answer_out, make_now
+from api.answers import AnswerOut, Asking, answer_out
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery, facets_out, histogram_out
 from api.nearby import SimilarOut, SimilarQuery, similar_out
 from api.schemas import (
     EntryOut,
     Filtering,
-    Searching,
+    Narrowing,
     SearchOut,
     SourcesOut,
     entry_out,
@@ -17,24 +17,27 @@ from api.schemas import (
     source_out,
 )
 from index import dates
-from index.answer import ask
+from index.answer import ask, seen_from
 from index.counts import Counted, count
+from index.entries import whole_entry
 from index.histogram import facets, histogram
 from index.search import Searcher
 from index.similar import similar
 
 
-def found(searcher: Searcher, question: str, asked: Searching) -> SearchOut:
-    """The passages that answer `question` best. Raises what `Searcher.search` raises."""
-    zone, as_of = _seen_from(searcher, asked)
-    filters = asked.filters(zone)
-    return search_out(searcher.search(question, asked.k, filters, as_of, cursor=asked.cursor, literal=asked.literal))
+def found(searcher: Searcher, question: str, narrowing: Narrowing, cursor: str | None = None) -> SearchOut:
+    """The passages that answer `question` best; with a `cursor`, those behind an earlier page. Raises what `Searcher.search`
+    raises.
+    """
+    zone, as_of = _seen_from(searcher, narrowing)
+    filters = narrowing.filters(zone)
+    return search_out(searcher.search(question, narrowing.k, filters, as_of, cursor=cursor, literal=narrowing.literal))
 
 
 def answered(searcher: Searcher, question: str, asking: Asking, threshold: float | None = None) -> AnswerOut:
     """The quotes that answer `question`; `threshold` is for callers who state none. Raises what `Searcher.search` raises."""
     zone, as_of = _seen_from(searcher, asking)
-    now = make_now(searcher, zone, asking.now, as_of)
+    now = seen_from(searcher, asking.now, as_of)
     least = threshold if asking.threshold is None else asking.threshold
     filters = asking.filters(zone)
     return answer_out(ask(searcher, question, asking.k, filters, as_of, now, least, literal=asking.literal))
@@ -42,11 +45,8 @@ def answered(searcher: Searcher, question: str, asking: Asking, threshold: float
 
 def entry(searcher: Searcher, entry_id: str, as_of: str | None = None) -> EntryOut:
     """A whole entry, as it is or as it was known at `as_of`. Raises `NotFound`, and `InvalidRequest` for what is no time."""
-    store = searcher.reader.store
-    moment = make_moment(dates.zone(store.zone()), as_of)
-    generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
-    whole = store.entry(entry_id, generation)
-    return entry_out(whole, store.passages_of(entry_id, generation, moment is not None), searcher.twins(entry_id, moment))
+    moment = make_moment(dates.zone(searcher.reader.store.zone()), as_of)
+    return entry_out(whole_entry(searcher, entry_id, moment))
 
 
 def sources(searcher: Searcher) -> SourcesOut:
@@ -81,6 +81,5 @@ def near(searcher: Searcher, entry_id: str, asked: SimilarQuery) -> SimilarOut:
 
 def _seen_from(searcher: Searcher, asked: Filtering) -> tuple[tzinfo, datetime | None]:
     """The zone of the corpus, as it was at the moment that was asked for, and that moment."""
-    store = searcher.reader.store
-    as_of = asked.moment(dates.zone(store.zone()))
-    return dates.zone(store.zone(None if as_of is None else store.generation_at(as_of))), as_of
+    as_of = asked.moment(searcher.zone())
+    return searcher.zone(as_of), as_of

@@ -13,8 +13,8 @@ from index.reader import Filters, Snapshot
 from index.search import Searcher, check_filters, check_question
 from index.store import Dated
 
-LEAST = 0.05
-"""The score from which on a passage counts as about a question, where a caller does not say."""
+LEAST = 0.03
+"""The score from which on a passage counts as about a question, where a caller does not say: see ARCHITECTURE.md."""
 
 
 @dataclass(frozen=True)

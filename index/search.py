@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from embed import Encoder, ModelCard
-from index import operators
+from index import dates, operators
 from index.errors import FilrougeError, InvalidRequest
 from index.evidence import Asked, Votes, gather, gather_all, understand
 from index.fuse import Evidence, fuse
@@ -138,6 +138,12 @@ class Searcher:
             next=seen.written(self._key(), bound) if more else None,
             passed=tuple(picked.passed),
         )
+
+    def zone(self, as_of: datetime | None = None) -> tzinfo:
+        """The time zone that most sources are in, or were in at `as_of`."""
+        if as_of is None:
+            return self.reader.snapshot().zone
+        return dates.zone(self.reader.store.zone(self.reader.store.generation_at(as_of)))
 
     def read(self, question: str, zone: tzinfo, literal: bool = False) -> Reading:
         """What a question asks for beside what it says; times in it are in `zone`.

@@ -29,7 +29,7 @@ QUESTION = "incendie au port de Marseille"
 
 def lines(count: int, seed: int = 1, name: str = "") -> dict[str, dict[str, str]]:
     dice = random.Random(seed)
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for number in range(count):
         key = f"{name}{number}"
         text = " ".join(dice.choices(WORDS, k=12)).capitalize() + f" {key}."
