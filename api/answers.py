@@ -1,18 +1,19 @@
 """What an answer looks like on the wire, and how one is asked for."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, Field
 
 from api import wording
 from api.schemas import (
+    CardOut,
     HitOut,
     Narrowing,
     OperatorsOut,
     QuestionText,
     WindowOut,
     address,
+    card_out,
     hit_out,
     is_literal,
     iso,
@@ -129,7 +130,7 @@ class AnswerOut(BaseModel):
         str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
     ]
     model: Annotated[str, Field(description="The embedding model.")]
-    card: Annotated[dict[str, Any], Field(description="All that tells this model from others.")]
+    card: CardOut
     hits: Annotated[list[HitOut], Field(description="The passages that were found, best first.")]
 
 
@@ -153,7 +154,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         known=iso(results.known),
         permalink=_permalink(answer),
         model=results.card.name,
-        card=asdict(results.card),
+        card=card_out(results.card),
         hits=[hit_out(hit) for hit in results.hits],
     )
 

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from api.schemas import Filtering, OperatorsOut, QuestionText, WindowOut, address, is_literal, iso, operators_out, window_out
+from api.schemas import (
+    CardOut,
+    Filtering,
+    OperatorsOut,
+    QuestionText,
+    WindowOut,
+    address,
+    card_out,
+    is_literal,
+    iso,
+    operators_out,
+    window_out,
+)
 from index import dates
 from index.counts import LEAST, Counted
 from index.histogram import Histogram, Split, Tally, tally
@@ -68,7 +80,7 @@ class CountsOut(BaseModel):
     known: Annotated[str, Field(description="When that state came to be.")]
     permalink: Annotated[str, Field(description="Counts the same whatever is indexed later.")]
     model: str
-    card: Annotated[dict[str, Any], Field(description="All that tells this model from others.")]
+    card: CardOut
     entries: Annotated[int, Field(description="All entries that pass.")]
     passages: Annotated[int, Field(description="All passages that pass.")]
     undated: Annotated[TallyOut, Field(description="Those of which no time is known; in no bar and no day.")]
@@ -140,7 +152,7 @@ def _counts(counted: Counted, path: str, own: Mapping[str, object]) -> dict[str,
         "known": counted.known.isoformat(),
         "permalink": address(path, asked, counted.filters, counted.known),
         "model": snapshot.card.name,
-        "card": asdict(snapshot.card),
+        "card": card_out(snapshot.card),
         "entries": total.entries,
         "passages": total.passages,
         "undated": TallyOut(**asdict(undated)),

@@ -1,11 +1,10 @@
 """What entries near another one look like on the wire, and how they are asked for."""
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from api.schemas import Filtering, HitOut, WindowOut, address, hit_out, iso, window_out
+from api.schemas import CardOut, Filtering, HitOut, WindowOut, address, card_out, hit_out, iso, window_out
 from index.search import MAX_HITS
 from index.similar import Similar
 
@@ -27,7 +26,7 @@ class SimilarOut(BaseModel):
     known: Annotated[str, Field(description="When that state came to be.")]
     permalink: Annotated[str, Field(description="Finds the same whatever is indexed later.")]
     model: str
-    card: Annotated[dict[str, Any], Field(description="All that tells this model from others.")]
+    card: CardOut
     hits: list[HitOut]
 
 
@@ -42,6 +41,6 @@ def similar_out(found: Similar) -> SimilarOut:
         known=found.known.isoformat(),
         permalink=address(f"/entries/{found.entry.id}/similar", {"k": found.k}, found.filters, found.known),
         model=found.card.name,
-        card=asdict(found.card),
+        card=card_out(found.card),
         hits=[hit_out(hit) for hit in found.hits],
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from embed import ModelCard
 from index import dates
 from index.entries import WholeEntry
 from index.operators import Reading
@@ -180,6 +181,19 @@ class WindowOut(BaseModel):
     until: str | None
 
 
+class CardOut(BaseModel):
+    """All that tells a model from others."""
+
+    name: str
+    revision: Annotated[str, Field(description="Which weights.")]
+    dimension: int
+    token_limit: int
+    query_prefix: str
+    passage_prefix: str
+    precision: Annotated[str, Field(description="The arithmetic that vectors come from.")]
+    licence: str
+
+
 class PartOut(BaseModel):
     """A part of a query that is more than words, or looks like it: `query[start:end]`."""
 
@@ -227,7 +241,7 @@ class SearchOut(BaseModel):
         str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
     ]
     model: Annotated[str, Field(description="The embedding model.")]
-    card: Annotated[dict[str, Any], Field(description="All that tells this model from others.")]
+    card: CardOut
     total: Annotated[int | None, Field(description="How many passages pass the filters and operators.")]
     next: Annotated[str | None, Field(description="The `cursor` that gives what comes next; null where nothing is left.")]
     passed: Annotated[list[PassedOut], Field(description="Entries left out, as a hit of an earlier page says the same.")]
@@ -413,12 +427,17 @@ def search_out(results: Results) -> SearchOut:
         known=iso(results.known),
         permalink=_permalink(results),
         model=results.card.name,
-        card=asdict(results.card),
+        card=card_out(results.card),
         total=results.total,
         next=results.next,
         passed=[PassedOut(entry_id=entry, passage_id=passage) for entry, passage in results.passed],
         hits=[hit_out(hit) for hit in results.hits],
     )
+
+
+def card_out(card: ModelCard) -> CardOut:
+    """A model's card for the wire."""
+    return CardOut(**asdict(card))
 
 
 def window_out(window: Window) -> WindowOut | None:

@@ -11,9 +11,9 @@ People write hyphens, colons and quotation marks in questions too, and those sta
 - A hyphen takes away the word behind it only where a space stands before it and a letter behind, as in " -drone"; never a stop
   word ("dit -il"), a word of a pair of dashes (" -en visite- "), or the first of a question. A phrase is taken away by -"…".
 - A colon makes a field of a known name alone, with the value directly behind it: « 11h58 : », 18:30 and https://… are words.
-- Words in quotation marks must be said exactly where the rest of the query is no question, or where they stand behind its
-  question mark. In a question they are what it speaks of, as in 'Who said "we are ready"?', which narrows nothing; +"…"
-  demands them.
+- Words in quotation marks must be said exactly where the rest of the query is no question, or where they stand at its end,
+  behind the question mark. In a question they are what it speaks of, as in 'Who said "we are ready"?', which narrows nothing;
+  +"…" demands them.
 
 >>> read('Who said "we are ready" at 18:30?', UTC).narrows, read('Who said +"we are ready"?', UTC).narrows
 (False, True)
@@ -190,7 +190,7 @@ def _settled(query: str, found: Sequence[Part]) -> Iterator[Part]:
     """What looks like an operator and what it is: that hangs on the rest of the query."""
     rest = _without(query, [(part.start, part.end) for part in found if part.kind in ("phrase", "field", "word")])
     asks, mark = _asks(rest), rest.rfind("?")
-    asked_until = len(query) if mark < 0 else mark
+    asked_until = mark if mark >= 0 and not rest[mark + 1 :].strip() else len(query)
     for part in found:
         if part.kind == "field":
             yield _field(query, part)

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from index.vectors import FaissVectors
 
 log = logging.getLogger("filrouge.index")
 _REMEMBERED_FILTERS = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Filters:
 
     def told(self) -> str:
         """The same for the same filters, whatever zone their times are written in."""
-        bounds = [bound and bound.astimezone(UTC).isoformat() for bound in (self.window.since, self.window.until)]
+        bounds = [bound and (bound - _EPOCH) // timedelta(microseconds=1) for bound in (self.window.since, self.window.until)]
         return repr((*bounds, self.lang, self.source, self.where))
 
 

@@ -1,6 +1,6 @@
 """Answers on the wire."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.answers import AnswerOut, AskedWindowOut, PhraseOut, QuoteOut, answer_out, quote_out
-from api.schemas import WindowOut
+from api.schemas import WindowOut, card_out
 from embed.hashing import HashingEncoder
 from index.answer import Answer, Narrowing, Quote, Reason, Relaxed
 from index.reader import Filters
@@ -64,7 +64,7 @@ def test_an_answer_for_the_wire() -> None:
         known="2023-05-23T12:00:00+02:00",
         permalink="/ask?" + urlencode({"q": QUESTION, "k": 10, "now": noon, "threshold": 0.12, "as_of": noon}),
         model="hashing",
-        card=asdict(HashingEncoder().card),
+        card=card_out(HashingEncoder().card),
         hits=[],
     )
 
