@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from api.answers import AnswerOut
 from api.app import create_app
+from api.chatbot import CallFailed, FoundsOut, call
+from api.schemas import SearchOut
 from embed.hashing import HashingEncoder
 from index.counts import LEAST, count
 from index.documents import Facts
@@ -271,3 +274,25 @@ def test_an_answer_obeys_operators_and_keeps_the_places_of_its_question(client: 
     assert (alone["answered"], alone["code"], len(alone["hits"])) == (False, "not_a_question", 1)
     none = got(client, "/ask", q="lang:fr before:2020")
     assert (none["code"], none["hits"]) == ("nothing_to_search", [])
+
+
+def test_a_chatbot_has_operators_and_pages_and_a_connector_neither(folder: Path) -> None:
+    with Searcher(folder, HashingEncoder()) as searcher:
+        asked = {"query": "drone -maire lang:fr", "k": 1}
+        first = call(searcher, "search_passages", asked)
+        assert isinstance(first, SearchOut)
+        assert (first.total, first.operators and [part.text for part in first.operators.parts]) == (4, ["-maire", "lang:fr"])
+        second = call(searcher, "search_passages", {**asked, "cursor": first.next})
+        assert isinstance(second, SearchOut)
+        assert [hit.rank for hit in second.hits] == [2]
+        with pytest.raises(CallFailed, match="query: lang:de: write lang:fr or lang:en"):
+            call(searcher, "search_passages", {"query": "drone lang:de"})
+        with pytest.raises(CallFailed, match="cursor: this is no cursor of this index"):
+            call(searcher, "search_passages", {**asked, "cursor": "x"})
+        answer = call(searcher, "ask", {"question": "Who spoke? -Kyiv", "threshold": 0})
+        assert isinstance(answer, AnswerOut)
+        assert not any("Kyiv" in hit.text for hit in answer.hits)
+        # It could not show what it understood.
+        found = call(searcher, "search", {"query": "drone lang:en -Kyiv"})
+        assert isinstance(found, FoundsOut)
+        assert {"fr", "en"} == {searcher.reader.store.entry(one.id, first.generation).lang for one in found.results}
