@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from api import page, problems, replies
 from api.answers import AnswerOut, AskBody, AskQuery
+from api.batch import BatchFormat, BatchQuery
+from api.exports import FORMATS, ExportQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
@@ -98,6 +100,19 @@ EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
 
 
+async def _table(request: Request) -> bytes:
+    """The body, which must say that it is a CSV: no page of another site can send one unasked."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+        raise HTTPException(415, "send the questions as a CSV, with Content-Type: text/csv")
+    return await request.body()
+
+
+def _file(*media: str) -> dict[int | str, dict[str, Any]]:
+    """What the API description says of a route that answers with a file of one of these types."""
+    content = {one.partition(";")[0]: {"schema": {"type": "string"}} for one in media}
+    return {200: {"description": "The file.", "content": content}}
+
+
 def _add_routes(app: FastAPI, threshold: float | None) -> None:
     responses = problems.responses
 
@@ -135,6 +150,29 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     def sources(searcher: Open) -> SourcesOut:
         """The documents and live blogs that are indexed."""
         return replies.sources(searcher)
+
+    @app.get(
+        "/export",
+        tags=["export"],
+        summary="Export",
+        response_class=Response,
+        responses=_file(*(one.media for one in FORMATS.values())) | responses(422, 500, 503),
+    )
+    def export(asked: Annotated[ExportQuery, Query()], searcher: Open) -> Response:
+        """All passages of a question, a window or a source, or the entries that they are from, as a file."""
+        return replies.exported(searcher, asked)
+
+    @app.post(
+        "/batch",
+        tags=["export"],
+        summary="Many questions",
+        response_class=Response,
+        responses=_file(*(FORMATS[name].media for name in get_args(BatchFormat))) | responses(413, 415, 422, 500, 503),
+        openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    )
+    def batch(asked: Annotated[BatchQuery, Query()], table: Annotated[bytes, Depends(_table)], searcher: Open) -> Response:
+        """All that a CSV of questions finds, or how they are answered, as a file."""
+        return replies.batched(searcher, table, asked, threshold)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
     def health() -> HealthOut:

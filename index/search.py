@@ -74,8 +74,17 @@ class Searcher:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def search(self, question: str, k: int = 10, filters: Filters | None = None, as_of: datetime | None = None) -> Results:
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        filters: Filters | None = None,
+        as_of: datetime | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Results:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
+
+        Who asks several questions of one state of the index gives its `snapshot`; None takes that of `as_of`.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
         begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
@@ -83,7 +92,7 @@ class Searcher:
         """
         filters = filters or Filters()
         check(question, k, filters)
-        snapshot = self.snapshot(filters, as_of)
+        snapshot = snapshot or self.snapshot(filters, as_of)
         return self.find(understand(question, self.encoder, snapshot), k, filters, snapshot, as_of)
 
     def snapshot(self, filters: Filters, as_of: datetime | None = None) -> Snapshot:
@@ -183,10 +192,15 @@ class _Shown:
 
 def check(question: str, k: int, filters: Filters) -> None:
     """Raise `InvalidRequest` for what `Searcher.search` would refuse of any index, without one and without a model."""
-    if not 1 <= k <= MAX_HITS:
-        raise InvalidRequest(f"k is {k}; ask for 1 to {MAX_HITS} hits", "k")
+    check_k(k)
     check_question(question)
     check_filters(filters)
+
+
+def check_k(k: int) -> None:
+    """The same of how many are wanted."""
+    if not 1 <= k <= MAX_HITS:
+        raise InvalidRequest(f"k is {k}; ask for 1 to {MAX_HITS} hits", "k")
 
 
 def check_question(question: str) -> None:

@@ -45,7 +45,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return f"object of {_kind(schema['additionalProperties'])} by name"
     words = str(schema.get("type", "anything"))
     if "minimum" in schema:
-        words += f", {schema['minimum']:g} to {schema['maximum']:g}"
+        most = f" to {schema['maximum']:g}" if "maximum" in schema else " or more"
+        words += f", {schema['minimum']:g}{most}"
     if "maxLength" in schema:
         words += f", at most {schema['maxLength']} characters"
     return words
