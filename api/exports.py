@@ -137,7 +137,7 @@ class Export:
 
     def items(self) -> Iterator[str]:
         """The lines of a TREC run."""
-        named = ((item(hit.passage), hit.score) for hit in self._counted(self._selection.hits()))
+        named = ((item(hit.passage), hit.score) for hit in self._counted(self._selection.hits(marked=False)))
         return run_lines(self._asked.qid, named)
 
     def citations(self) -> Iterator[Citation]:
@@ -181,7 +181,7 @@ class Export:
 
     def _best_of_entries(self) -> Iterator[Hit]:
         seen: set[str] = set()
-        for hit in self._selection.hits():
+        for hit in self._selection.hits(marked=False):
             if hit.passage.entry.id not in seen:
                 seen.add(hit.passage.entry.id)
                 yield hit

@@ -48,8 +48,9 @@ class Selection:
         """When the generation came to be; the same selection as of that moment is this one."""
         return self.store.committed(self.generation)
 
-    def hits(self) -> Iterator[Hit]:
-        """The passages one by one, loaded a few at a time. Without a question they have a score of 0 and no votes.
+    def hits(self, marked: bool = True) -> Iterator[Hit]:
+        """The passages one by one, loaded a few at a time; `marked` with their highlights. Without a question they have a score
+        of 0 and no votes.
 
         Unlike those of a search, hits that say the same are not folded into one: each passage stands for itself.
         """
@@ -66,9 +67,9 @@ class Selection:
                 passage = passages[i]
                 own = {name: vote for name, row in said.items() if (vote := row[place])}
                 # To look for words takes longer than all else; whether there are any is known.
-                worded = not own.keys().isdisjoint(_BY_WORDS)
-                marked = highlights(passage.text, passage.entry.lang, wanted) if worded else ()
-                yield Hit(next(ranks), passage, score, own, highlights=tuple(marked))
+                worded = marked and not own.keys().isdisjoint(_BY_WORDS)
+                spans = highlights(passage.text, passage.entry.lang, wanted) if worded else ()
+                yield Hit(next(ranks), passage, score, own, highlights=tuple(spans))
 
 
 class _Places:
