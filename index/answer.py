@@ -199,7 +199,7 @@ def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher)
         elif since is not None and until is not None and since >= until:
             relaxed = Relaxed.OUTSIDE
         else:
-            narrowed = Filters(Window(since, until), filters.lang, filters.source)
+            narrowed = replace(filters, window=Window(since, until))
     return Narrowing(when.phrases, when.window, relaxed, when.impossible, when.names), narrowed
 
 

@@ -6,6 +6,7 @@ and is under their licence (`lexicon.LICENSE`), not under this project's.
 """
 
 import gzip
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
@@ -18,11 +19,11 @@ WEIGHTS = {1: 0.7, 2: 0.5, 3: 0.4, 4: 0.3}
 
 
 @cache
-def _lines() -> dict[str, str]:
+def _lines() -> list[str]:
     # Not by the name of the package, which a folder `index` in the working directory would answer to.
     packed = Path(__file__).with_name("lexicon.tsv.gz").read_bytes()
-    # Split on demand: a question needs a few lines of a hundred thousand.
-    return dict(line.split("\t", 1) for line in gzip.decompress(packed).decode().splitlines())
+    # In the order of their terms, and split on demand: a question needs a few of a hundred thousand.
+    return gzip.decompress(packed).decode().splitlines()
 
 
 def translations(term: str) -> dict[str, float]:
@@ -33,12 +34,12 @@ def translations(term: str) -> dict[str, float]:
     >>> translations("f16")
     {}
     """
-    found = {}
-    for one in _lines().get(term, "").split("\t"):
-        if one:
-            translated, _, weight = one.rpartition(" ")
-            found[translated] = float(weight)
-    return found
+    lines = _lines()
+    place = bisect_left(lines, f"{term}\t")
+    head, *rest = lines[place].split("\t") if place < len(lines) else [""]
+    if head != term:
+        return {}
+    return {translated: float(weight) for translated, _, weight in (one.rpartition(" ") for one in rest)}
 
 
 def translated_terms(text: str, lang: str) -> dict[str, float]:

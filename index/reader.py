@@ -13,6 +13,7 @@ from pathlib import Path
 
 from embed import ModelCard
 from index import lock
+from index.conditions import Condition
 from index.engine import TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
@@ -28,11 +29,14 @@ _REMEMBERED_FILTERS = 32
 
 @dataclass(frozen=True)
 class Filters:
-    """Which passages are asked for; None is no restriction. `source` is a source's whole name."""
+    """Which passages are asked for; None is no restriction. `source` is a source's whole name, and `where` whatever else must
+    hold.
+    """
 
     window: Window = field(default_factory=Window)
     lang: str | None = None
     source: str | None = None
+    where: Condition | None = None
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -60,7 +64,7 @@ class Snapshot:
             if filters in self._allowed:
                 self._allowed.move_to_end(filters)
                 return self._allowed[filters]
-        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, self.past)
+        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past)
         with self._lock:
             self._allowed[filters] = ids
             while len(self._allowed) > _REMEMBERED_FILTERS:

@@ -27,6 +27,7 @@ from embed.encoder import Span, Vectors
 from embed.sample import sample_texts
 from index.language import LANGUAGES
 from index.terms import content_words, words
+from index.threads import one_thread
 
 Codes = NDArray[np.uint8]
 
@@ -67,13 +68,12 @@ class Space:
     def codes(self, vectors: Vectors, lang: str) -> Codes:
         """The words of one passage as signs: uint8 of shape (words, ceil(dimension / 8)). Rows of zeros are left out."""
         kept = vectors[vectors.any(axis=1)] - self._mean("passage word", lang)
-        return np.packbits(kept @ _rotation(self.dimension) > 0, axis=1)
+        return np.packbits(_product(kept, _rotation(self.dimension)) > 0, axis=1)
 
     def question_words(self, vectors: Vectors, lang: str) -> Vectors:
         """The words of a question, to be compared with codes: rows of length 1. Rows of zeros are left out."""
         kept = vectors[vectors.any(axis=1)] - self._mean("question word", lang)
-        rotated: Vectors = _unit(kept) @ _rotation(self.dimension)
-        return rotated
+        return _product(_unit(kept), _rotation(self.dimension))
 
     def is_near(self, other: "Space") -> bool:
         """Whether the two differ by no more than arithmetic of several precisions does.
@@ -192,7 +192,7 @@ def matches(question: Vectors, codes: Sequence[Codes]) -> Vectors:
     scale = np.float32(1 / np.sqrt(dimension))
     # A sign is 2 bit - 1, so that the product with signs is twice that with bits, less the sum.
     bits = np.unpackbits(np.concatenate(codes), axis=1, count=dimension).astype(np.float32)
-    products = bits @ (2 * scale * question.T)
+    products = _product(bits, 2 * scale * question.T)
     products -= scale * question.sum(axis=1)
     starts = np.cumsum([0, *(len(one) for one in codes[:-1])])
     best: Vectors = np.maximum.reduceat(products, starts, axis=0)
@@ -204,9 +204,16 @@ def _rotation(dimension: int) -> Vectors:
     """An orthogonal matrix drawn by lot, the same on every machine."""
     # RandomState is the generator whose numbers are promised never to change.
     drawn = np.random.RandomState(0).standard_normal((dimension, dimension))
-    q, r = np.linalg.qr(drawn)
+    with one_thread():
+        q, r = np.linalg.qr(drawn)
     rotation: Vectors = (q * np.sign(np.diag(r))).astype(np.float32)
     return rotation
+
+
+def _product(a: Vectors, b: Vectors) -> Vectors:
+    with one_thread():
+        product: Vectors = a @ b
+    return product
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -19,6 +19,7 @@ import numpy as np
 from embed import ModelCard
 from embed.encoder import Vectors
 from index import dates, lock, migrations
+from index.conditions import Condition, compiled, local_day
 from index.errors import FilrougeError, InvalidRequest, ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Ids, Passage, Version, Window
 from index.space import Codes, Space
@@ -205,6 +206,7 @@ class Store:
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
+                db.create_function("local_day", 2, local_day, deterministic=True)
             try:
                 yield db
             finally:
@@ -519,9 +521,17 @@ class Store:
         return langs, np.stack(rows) if rows else np.zeros((0, card.dimension), dtype=np.float32)
 
     def allowed(
-        self, generation: int, window: Window, lang: str | None = None, source: str | None = None, past: bool = False
+        self,
+        generation: int,
+        window: Window,
+        lang: str | None = None,
+        source: str | None = None,
+        condition: Condition | None = None,
+        past: bool = False,
     ) -> Ids:
-        """The ids, ascending, of the passages of `generation` within the window, in the language and of the source."""
+        """The ids, ascending, of the passages of `generation` within the window, in the language, of the source, and for
+        which the condition holds.
+        """
         where = [_there(past)]
         values: dict[str, Any] = {"generation": generation}
         if window.until is not None:
@@ -537,7 +547,12 @@ class Store:
         if source is not None:
             where.append("s.name = :source")
             values["source"] = source
-        tables = _FROM_PASSAGES if source is not None else "FROM passages p JOIN versions v ON v.id = p.version_id"
+        if condition is not None:
+            sql = compiled(condition)
+            where.append(sql.text)
+            values.update(sql.values)
+        wide = source is not None or condition is not None
+        tables = _FROM_PASSAGES if wide else "FROM passages p JOIN versions v ON v.id = p.version_id"
         with self._reading() as db:
             rows = db.execute(f"SELECT p.id {tables} WHERE {' AND '.join(where)}", values)
             found = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)

@@ -5,11 +5,12 @@ with it, so that there are few and each vector is copied a logarithmic number of
 its moment, which is why adding never disturbs a search.
 """
 
+import contextlib
 import os
 import re
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,10 +210,22 @@ class FaissView:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         if count == 0:
             return Ranking.empty()
-        scores, places = segment.index.search(vector.reshape(1, -1), min(k, count), params=parameters)
+        with _one_thread():
+            scores, places = segment.index.search(vector.reshape(1, -1), min(k, count), params=parameters)
         # A short answer is padded with -1.
         real = places[0] >= 0
         return Ranking.best(segment.ids[places[0][real]], scores[0][real])
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS gives each query to one thread, and the others turn on the spot: with one query they only take processor time."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _held(segments: Sequence[_Segment], ids: Ids) -> Ids:

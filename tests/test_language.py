@@ -74,3 +74,11 @@ def test_an_entry_has_the_language_it_is_written_in(text: str, expected: str) ->
 def test_several_threads_find_the_same() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(question_language, (FRENCH + ENGLISH) * 20)) == (["fr"] * 8 + ["en"] * 8) * 20
+
+
+def test_an_entry_is_read_beyond_its_first_words() -> None:
+    # Eighty characters of names and figures, as many entries begin.
+    lead = "Live Belgorod, 23 mai 2023, 11:58 - Kyiv Post, Reuters, AFP, BBC News, Sky News : "
+    assert len(lead) > 80
+    text = "la situation reste tendue dans la région, où les habitants attendent toujours de pouvoir rentrer chez eux."
+    assert entry_language(lead + text) == "fr"

@@ -70,3 +70,15 @@ def test_what_the_question_finds_by_itself_is_not_among_its_translations() -> No
 @pytest.mark.parametrize("term", ["en:zzzzzz", "", "f16", "fr:", "\t", "en:dron\t"])
 def test_a_term_without_translations_has_none(term: str) -> None:
     assert translations(term) == {}
+
+
+def test_every_line_is_found_by_its_term() -> None:
+    # They are looked for by halving, so their order matters.
+    packed = (Path(index.lexicon.__file__).with_name("lexicon.tsv.gz")).read_bytes()
+    lines = gzip.decompress(packed).decode().splitlines()
+    assert len(lines) > 50_000
+    assert lines == sorted(lines)
+    for line in (lines[0], *lines[1:-1:97], lines[-1]):
+        head, *rest = line.split("\t")
+        assert [f"{term} {weight:g}" for term, weight in translations(head).items()] == rest
+    assert translations("") == translations("zz:zz") == translations("\U0010ffff") == {}

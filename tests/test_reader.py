@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from embed.hashing import HashingEncoder
 from index import lock
+from index.conditions import Not, compare
 from index.errors import IndexBusy, ModelMismatch, NotAnIndex, StorageError
 from index.ingest import ingest
 from index.lexical import TantivyTerms
@@ -374,9 +376,9 @@ def test_the_last_filters_are_remembered(small: Path, monkeypatch: pytest.Monkey
     asked = []
     true = Store.allowed
 
-    def counting(self: Store, generation: int, window: Window, lang: str | None, source: str | None, past: bool) -> np.ndarray:
-        asked.append(source)
-        return true(self, generation, window, lang, source, past)
+    def counting(self: Store, *asked_for: Any) -> np.ndarray:
+        asked.append(asked_for[3])
+        return true(self, *asked_for)
 
     monkeypatch.setattr(Store, "allowed", counting)
     with Reader(small, CARD) as reader:
@@ -392,3 +394,14 @@ def test_the_last_filters_are_remembered(small: Path, monkeypatch: pytest.Monkey
         assert len(asked) == 33
         snapshot.allowed(Filters(source="fil/a.jsonl"))
         assert len(asked) == 34
+
+
+def test_a_condition_is_a_filter_like_the_others(small: Path) -> None:
+    asked = Filters(source="fil/a.jsonl", where=Not(compare("passage_id", "in", [1, 3])))
+    assert asked
+    # Snapshots remember by it.
+    assert hash(asked) == hash(Filters(source="fil/a.jsonl", where=Not(compare("passage_id", "in", (1, 3)))))
+    with Reader(small, CARD) as reader:
+        found = reader.snapshot().allowed(asked)
+        assert found is not None
+        assert found.tolist() == [2]
