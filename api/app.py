@@ -1,5 +1,6 @@
 """HTTP: `create_app` and its routes."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,10 +10,11 @@ from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from api import page, problems, replies
+from api import feeds, opensearch, page, problems, replies
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.batch import BatchFormat, BatchQuery
 from api.exports import FORMATS, ExportQuery
+from api.feeds import FeedQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
@@ -107,6 +109,21 @@ async def _table(request: Request) -> bytes:
     return await request.body()
 
 
+def _base(request: Request) -> str:
+    """The address of this server, as the client calls it."""
+    return str(request.base_url).rstrip("/")
+
+
+def _unless_known(request: Request, body: bytes, media: str) -> Response:
+    """The body, or 304 where the client has it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Host"}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media, headers=headers)
+
+
 def _file(*media: str) -> dict[int | str, dict[str, Any]]:
     """What the API description says of a route that answers with a file of one of these types."""
     content = {one.partition(";")[0]: {"schema": {"type": "string"}} for one in media}
@@ -173,6 +190,28 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     def batch(asked: Annotated[BatchQuery, Query()], table: Annotated[bytes, Depends(_table)], searcher: Open) -> Response:
         """All that a CSV of questions finds, or how they are answered, as a file."""
         return replies.batched(searcher, table, asked, threshold)
+
+    @app.get(
+        "/feed.atom",
+        tags=["export"],
+        summary="Feed",
+        response_class=Response,
+        responses=_file(feeds.MEDIA) | {304: {"description": "The feed is what it was."}} | responses(422, 500, 503),
+    )
+    def feed(asked: Annotated[FeedQuery, Query()], request: Request, searcher: Open) -> Response:
+        """The newest entries that match a question, as an Atom feed."""
+        return _unless_known(request, feeds.atom(searcher, asked, _base(request)), feeds.MEDIA)
+
+    @app.get(
+        "/opensearch.xml",
+        tags=["export"],
+        summary="Description for browsers",
+        response_class=Response,
+        responses=_file(opensearch.MEDIA) | responses(500),
+    )
+    def describe(request: Request) -> Response:
+        """How a browser puts a question, in OpenSearch 1.1."""
+        return _unless_known(request, opensearch.describe(_base(request)), opensearch.MEDIA)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
     def health() -> HealthOut:

@@ -455,16 +455,19 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     with Store.open(settings.index) as store:
         rows = prepare(given.questions.read_bytes(), asked, store)
     stopped: BaseException | None = None
-    with _written(given.out) as file, Searcher(settings.index, _encoder(settings)) as searcher:
-        with console.progress("asking") as bar:
-            batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
-            try:
-                _write(batch.parts(), file)
-            except (FilrougeError, EmbedError, KeyboardInterrupt) as error:
-                if batch.about().asked == 0:
-                    raise
-                # What was answered is kept.
-                stopped = error
+    with (
+        _written(given.out) as file,
+        Searcher(settings.index, _encoder(settings)) as searcher,
+        console.progress("asking") as bar,
+    ):
+        batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
+        try:
+            _write(batch.parts(), file)
+        except (FilrougeError, EmbedError, KeyboardInterrupt) as error:
+            if batch.about().asked == 0:
+                raise
+            # What was answered is kept.
+            stopped = error
     about = batch.about()
     if given.json:
         print(json.dumps({"file": str(given.out), **about.model_dump()}, ensure_ascii=False))

@@ -31,9 +31,9 @@ class ExportQuery(Filtering):
     """The query string of `GET /export`."""
 
     q: QuestionText | None = None
-    format: Annotated[FormatName, Field(description="What is written: rows of passages, records of entries, or a TREC run.")] = (
-        "csv"
-    )
+    format: Annotated[
+        FormatName, Field(description="What is written: rows of passages, records of entries, or a TREC run.")
+    ] = "csv"
     limit: Annotated[int | None, Field(ge=1, description="At most so many rows or records; all when it is not given.")] = None
     min_score: Annotated[
         float | None, Field(ge=0, le=1, description="Only passages with at least this score; needs a question.")
@@ -141,7 +141,7 @@ class Export:
         return run_lines(self._asked.qid, named)
 
     def citations(self) -> Iterator[Citation]:
-        """A record for each entry: in the place of its best passage, with that as its abstract; without a question, its text."""
+        """A record for each entry, in the place of its best passage, which is its abstract; without a question, its text is."""
         store, generation = self._selection.store, self._selection.generation
         blogs = {source.name for source in store.sources(generation) if source.entries > 1}
         model, day = self._selection.card.name, self._known.date()

@@ -47,11 +47,11 @@ class InvalidQuestions(InvalidRequest):
 def read_questions(data: bytes, store: Store, spaceless: bool = False) -> list[AskedRow]:
     """The questions of a CSV in UTF-8, or in UTF-16 with its mark, separated by commas, semicolons or tabs.
 
-    Its first row names the columns: `question` (or `query`, `q`), and, where they are wanted, `id`, `lang`, `since`, `until` and
-    `source`; an empty cell narrows nothing. Without ids the questions are numbered from 1. Empty rows are passed over.
+    Its first row names the columns: `question` (or `query`, `q`), and, where they are wanted, `id`, `lang`, `since`, `until`
+    and `source`; an empty cell narrows nothing. Without ids the questions are numbered from 1. Empty rows are passed over.
 
-    The whole table is read before anything is asked. Raises `InvalidQuestions`, with all that is wrong with it; with `spaceless`
-    that includes ids with spaces, which a TREC run cannot hold.
+    The whole table is read before anything is asked. Raises `InvalidQuestions`, with all that is wrong with it; with
+    `spaceless` that includes ids with spaces, which a TREC run cannot hold.
     """
     names, rows = _table(_decoded(data))
     faults: list[FieldProblem] = []
@@ -105,7 +105,7 @@ class _Checker:
             fault("question", str(error))
         filters = Filters()
         try:
-            asked = Filtering(**{column: there[column] for column in NARROWING if there.get(column)})
+            asked = Filtering.model_validate({column: there[column] for column in NARROWING if there.get(column)})
             filters = asked.filters(self._zone)
             check_filters(filters)
             check_source(filters, self._store)

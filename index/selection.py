@@ -105,14 +105,11 @@ def published(store: Store, filters: Filters, as_of: datetime | None = None, gen
         generation = store.generation_at(as_of)
     elif generation is None:
         generation = store.generation()
-    window = filters.window
-    ids = store.allowed(generation, window, filters.lang, filters.source, past=as_of is not None)
+    ids = store.allowed(generation, filters.window, filters.lang, filters.source, filters.where, past=as_of is not None)
     return Selection(store, generation, store.card(), filters, store.in_order(ids), as_of)
 
 
-def ranked(
-    searcher: Searcher, question: str, filters: Filters, as_of: datetime | None = None, least: float = 0.0
-) -> Selection:
+def ranked(searcher: Searcher, question: str, filters: Filters, as_of: datetime | None = None, least: float = 0.0) -> Selection:
     """All passages that pass the filters and answer `question` with a score of `least`, best first.
 
     Raises what `Searcher.search` raises, and `InvalidRequest` for a `least` outside 0 to 1.
