@@ -155,7 +155,7 @@ def csl(record: Citation) -> str:
         "abstract": record.abstract,
         "language": record.lang,
         "source": "filrouge",
-        "custom": {"provenance": record.provenance},
+        "note": record.provenance,
     }
     return json.dumps({name: value for name, value in item.items() if value is not None}, ensure_ascii=False)
 

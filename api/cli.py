@@ -454,24 +454,29 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     asked = BatchQuery.model_construct(**{name: getattr(given, name) for name in BatchQuery.model_fields})
     with Store.open(settings.index) as store:
         rows = prepare(given.questions.read_bytes(), asked, store)
+    partial = given.out and given.out.with_name(f"{given.out.name}.partial")
+    batch: Batch | None = None
     stopped: BaseException | None = None
-    with (
-        _written(given.out) as file,
-        Searcher(settings.index, _encoder(settings)) as searcher,
-        console.progress("asking") as bar,
-    ):
-        batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
-        try:
+    try:
+        with (
+            _written(given.out, partial) as file,
+            Searcher(settings.index, _encoder(settings)) as searcher,
+            console.progress("asking") as bar,
+        ):
+            batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
             _write(batch.parts(), file)
-        except (FilrougeError, EmbedError, KeyboardInterrupt) as error:
-            if batch.about().asked == 0:
-                raise
-            # What was answered is kept.
-            stopped = error
+    except (FilrougeError, EmbedError, KeyboardInterrupt) as error:
+        if batch is None or batch.about().asked == 0:
+            raise
+        stopped = error
     about = batch.about()
+    out = partial if stopped else given.out
     if given.json:
-        print(json.dumps({"file": str(given.out), **about.model_dump()}, ensure_ascii=False))
-    console.batch(about, stopped)
+        print(json.dumps({"file": str(out), **about.model_dump()}, ensure_ascii=False))
+    console.batch(about)
+    if stopped:
+        where = f"in {out}" if out else "written"
+        print(f"filrouge: broken off after {about.asked}, which are {where}: {str(stopped) or 'interrupted'}", file=sys.stderr)
     if isinstance(stopped, KeyboardInterrupt):
         return INTERRUPTED
     return 1 if stopped or about.failed else 0
@@ -608,8 +613,10 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextmanager
-def _written(path: Path | None) -> Iterator[TextIO | None]:
-    """A file that is there whole when the block ends, or is left as it was; refused before the long work when it cannot be."""
+def _written(path: Path | None, partial: Path | None = None) -> Iterator[TextIO | None]:
+    """A file that is there whole when the block ends, or is left as it was; refused before the long work when it cannot be.
+    What was written of it until the block failed is kept as `partial`, if that is given.
+    """
     if path is None:
         yield None
         return
@@ -628,8 +635,12 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
         raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if plain:
+            # Once it is whole, there is no part.
             with suppress(OSError):
-                part.unlink()
+                if partial and part.stat().st_size:
+                    part.replace(partial)
+                else:
+                    part.unlink()
 
 
 def run_bench(given: argparse.Namespace, settings: Settings) -> int:

@@ -187,7 +187,7 @@ def exported(about: "ExportOut") -> None:
     print(f"filrouge: {about.rows} rows of {state}; again at {about.permalink}", file=sys.stderr)
 
 
-def batch(about: "BatchOut", stopped: BaseException | None) -> None:
+def batch(about: "BatchOut") -> None:
     """What became of a table of questions, on stderr; those that have nothing, each with its row."""
     for one in about.missed[:_SHOWN_FAILURES]:
         print(f"filrouge: row {one.row}, {one.id}: {one.question}: {one.why}".translate(_CONTROLS), file=sys.stderr)
@@ -197,9 +197,6 @@ def batch(about: "BatchOut", stopped: BaseException | None) -> None:
     state = f"generation {about.generation}, known at {about.known}, model {about.model}"
     found = about.asked - len(about.missed)
     print(f"filrouge: {found} of {about.questions} questions found something, in {state}", file=sys.stderr)
-    if stopped is not None:
-        why = str(stopped) or "interrupted"
-        print(f"filrouge: broken off after {about.asked}, which are written: {why}", file=sys.stderr)
 
 
 def versions(found: "Sequence[Version]") -> None:

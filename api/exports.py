@@ -113,8 +113,8 @@ class Export:
     def filename(self) -> str:
         """A name for the file, in ASCII: of the question, or else the source, and the generation."""
         words = self._selection.question or self._selection.filters.source or ""
-        letters = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
-        slug = "-".join(re.findall("[a-z0-9]+", letters))[:40].strip("-")
+        letters = (letter for letter in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(letter))
+        slug = "-".join(re.findall("[a-z0-9]+", "".join(letters)))[:40].strip("-")
         return "-".join(filter(None, ("filrouge", slug, f"g{self._selection.generation}"))) + self.format.suffix
 
     def parts(self) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
@@ -12,13 +13,13 @@ from pydantic import Field
 
 from api.citations import beginning, container, line
 from api.links import deep_link
-from api.schemas import Narrowing, QuestionText, address
+from api.schemas import Narrowing, QuestionText
 from index import dates
 from index.records import Entry, Hit
 from index.search import MAX_HITS, Results, Searcher
 
 MEDIA = "application/atom+xml"
-MIN_SCORE = 0.05
+MIN_SCORE = 0.01
 """The score from which on an entry counts as a match, where a caller does not say."""
 _UNSPEAKABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold, however they are written."""
@@ -46,10 +47,8 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
             best.setdefault(hit.passage.entry.id, hit)
     newest = sorted(best.values(), key=lambda hit: _order(hit.passage.entry), reverse=True)[: asked.k]
     updated = {hit.passage.entry.id: _updated(searcher, hit.passage.entry, results) for hit in newest}
-    given = {"q": asked.q, "k": asked.k, "min_score": f"{asked.min_score:g}"}
-    own = address("/feed.atom", given, results.filters, results.as_of)
-    page = {"q": asked.q, "lang": asked.lang, "since": asked.since, "until": asked.until}
-    human = urlencode({name: value for name, value in page.items() if value is not None}, errors="replace")
+    own = "/feed.atom?" + _query(asked.model_dump())
+    page = "/?" + _query({"q": asked.q, "lang": asked.lang, "since": asked.since, "until": asked.until})
 
     feed = ElementTree.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _add(feed, "id", f"urn:filrouge:feed:{hashlib.sha256(own.encode()).hexdigest()[:32]}")
@@ -57,7 +56,7 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
     # A feed of nothing was last changed when the index was.
     _add(feed, "updated", _time(max(updated.values(), default=results.known or datetime.now(UTC))))
     _add(feed, "link", rel="self", type=MEDIA, href=base + own)
-    _add(feed, "link", rel="alternate", type="text/html", href=f"{base}/?{human}")
+    _add(feed, "link", rel="alternate", type="text/html", href=base + page)
     _add(feed, "generator", "filrouge", version=version("filrouge"))
     for hit in newest:
         feed.append(_entry(hit, updated[hit.passage.entry.id], base))
@@ -74,14 +73,14 @@ def _entry(hit: Hit, updated: datetime, base: str) -> ElementTree.Element:
     if entry.published:
         _add(element, "published", _time(entry.published))
     _add(ElementTree.SubElement(element, "author"), "name", container(entry) or "filrouge")
-    there = deep_link(entry.url, hit.passage.text)
-    if there:
-        _add(element, "link", rel="alternate", href=there)
-    else:
-        _add(element, "link", rel="alternate", type="application/json", href=f"{base}/entries/{entry.id}")
+    _add(element, "link", rel="alternate", href=deep_link(entry.url, hit.passage.text) or f"{base}/entries/{entry.id}")
     _add(element, "summary", hit.passage.text)
     _add(element, "content", entry.text, type="text")
     return element
+
+
+def _query(asked: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
 
 
 def _add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> None:

@@ -57,9 +57,9 @@ def read_questions(data: bytes, store: Store, spaceless: bool = False) -> list[A
     faults: list[FieldProblem] = []
     found: list[AskedRow] = []
     checker = _Checker(store, names, spaceless)
-    for number, cells in rows:
+    for ordinal, (number, cells) in enumerate(rows, start=1):
         try:
-            found.append(checker.row(number, cells, str(len(found) + 1)))
+            found.append(checker.row(number, cells, str(ordinal)))
         except InvalidQuestions as error:
             faults += error.faults
     if faults:
