@@ -85,6 +85,17 @@ def test_csv_says_what_jsonl_says_and_no_cell_begins_a_formula(awkward_client: T
     assert {cells["text"][:5] for cells in found} >= {"'=1+1", "'-5 °"}
 
 
+def test_pandas_reads_the_rows_as_they_are(awkward_client: TestClient) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = lines(get(awkward_client, q="café coffee", format="jsonl"))
+    for bom in (False, True):
+        frame = pandas.read_csv(io.BytesIO(get(awkward_client, q="café coffee", bom=bom).content), keep_default_na=False)
+        assert tuple(frame.columns) == HIT_COLUMNS
+        assert [plain(text) for text in frame["text"]] == [row["text"] for row in rows]
+        assert frame["score"].tolist() == [row["score"] for row in rows]
+        assert [json.loads(ranks) for ranks in frame["ranks"]] == [row["ranks"] for row in rows]
+
+
 def test_without_a_question_rows_are_in_order_of_publication_and_have_no_score(awkward_client: TestClient) -> None:
     found = lines(get(awkward_client, format="jsonl"))
     assert [row["published"] for row in found] == [
