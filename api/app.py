@@ -117,7 +117,7 @@ def _base(request: Request) -> str:
 def _unless_known(request: Request, body: bytes, media: str) -> Response:
     """The body, or 304 where the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Host"}
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
     known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)

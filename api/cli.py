@@ -454,7 +454,8 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     asked = BatchQuery.model_construct(**{name: getattr(given, name) for name in BatchQuery.model_fields})
     with Store.open(settings.index) as store:
         rows = prepare(given.questions.read_bytes(), asked, store)
-    partial = given.out and given.out.with_name(f"{given.out.name}.partial")
+    # Beside the file itself, where a link leads to one.
+    partial = given.out and given.out.resolve().with_name(f"{given.out.resolve().name}.partial")
     batch: Batch | None = None
     stopped: BaseException | None = None
     try:
@@ -470,12 +471,12 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
             raise
         stopped = error
     about = batch.about()
-    out = partial if stopped else given.out
+    kept = stopped and partial and partial.exists()
     if given.json:
-        print(json.dumps({"file": str(out), **about.model_dump()}, ensure_ascii=False))
+        print(json.dumps({"file": str(partial if kept else given.out), **about.model_dump()}, ensure_ascii=False))
     console.batch(about)
     if stopped:
-        where = f"in {out}" if out else "written"
+        where = f"in {partial}" if kept else "written"
         print(f"filrouge: broken off after {about.asked}, which are {where}: {str(stopped) or 'interrupted'}", file=sys.stderr)
     if isinstance(stopped, KeyboardInterrupt):
         return INTERRUPTED

@@ -146,7 +146,7 @@ class Export:
         blogs = {source.name for source in store.sources(generation) if source.entries > 1}
         model, day = self._selection.card.name, self._known.date()
         provenance = f"filrouge, generation {generation} known at {iso(self._known)}, model {model}"
-        for hit in self._counted(self._best_of_entries()):
+        for hit in self._counted(self._selection.entries()):
             entry = hit.passage.entry
             abstract = entry.text if self._selection.question is None else hit.passage.text
             yield cite(entry, abstract, entry.source in blogs, day, provenance)
@@ -178,13 +178,6 @@ class Export:
         for hit in itertools.islice(hits, self._asked.limit):
             self._rows += 1
             yield hit
-
-    def _best_of_entries(self) -> Iterator[Hit]:
-        seen: set[str] = set()
-        for hit in self._selection.hits(marked=False):
-            if hit.passage.entry.id not in seen:
-                seen.add(hit.passage.entry.id)
-                yield hit
 
 
 _NOTHING = {

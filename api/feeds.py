@@ -17,10 +17,9 @@ from api.schemas import Narrowing, QuestionText
 from index import dates
 from index.records import Entry, Hit
 from index.search import MAX_HITS, Results, Searcher
+from index.selection import MATCH, newest
 
 MEDIA = "application/atom+xml"
-MIN_SCORE = 0.01
-"""The score from which on an entry counts as a match, where a caller does not say."""
 _UNSPEAKABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold, however they are written."""
 
@@ -30,7 +29,7 @@ class FeedQuery(Narrowing):
 
     q: QuestionText
     k: Annotated[int, Field(ge=1, le=MAX_HITS, description="At most so many entries.")] = 20
-    min_score: Annotated[float, Field(ge=0, le=1, description="The score from which on an entry is in the feed.")] = MIN_SCORE
+    min_score: Annotated[float, Field(ge=0, le=1, description="The score from which on an entry is in the feed.")] = MATCH
 
 
 def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
@@ -41,12 +40,8 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
     """
     zone = dates.zone(searcher.reader.store.zone())
     results = searcher.search(asked.q, MAX_HITS, asked.filters(zone), asked.moment(zone))
-    best: dict[str, Hit] = {}
-    for hit in results.hits:
-        if hit.score >= asked.min_score:
-            best.setdefault(hit.passage.entry.id, hit)
-    newest = sorted(best.values(), key=lambda hit: _order(hit.passage.entry), reverse=True)[: asked.k]
-    updated = {hit.passage.entry.id: _updated(searcher, hit.passage.entry, results) for hit in newest}
+    hits = newest(results.hits, asked.k, asked.min_score)
+    updated = {hit.passage.entry.id: _updated(searcher, hit.passage.entry, results) for hit in hits}
     own = "/feed.atom?" + _query(asked.model_dump())
     page = "/?" + _query({"q": asked.q, "lang": asked.lang, "since": asked.since, "until": asked.until})
 
@@ -58,7 +53,7 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
     _add(feed, "link", rel="self", type=MEDIA, href=base + own)
     _add(feed, "link", rel="alternate", type="text/html", href=base + page)
     _add(feed, "generator", "filrouge", version=version("filrouge"))
-    for hit in newest:
+    for hit in hits:
         feed.append(_entry(hit, updated[hit.passage.entry.id], base))
     written: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
@@ -91,10 +86,6 @@ def _add(parent: ElementTree.Element, name: str, text: str = "", **attributes: s
 
 def _speakable(text: str) -> str:
     return _UNSPEAKABLE.sub("\ufffd", text)
-
-
-def _order(entry: Entry) -> tuple[bool, datetime, str]:
-    return entry.published is not None, entry.published or datetime.min.replace(tzinfo=UTC), entry.id
 
 
 def _updated(searcher: Searcher, entry: Entry, results: Results) -> datetime:

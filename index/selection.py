@@ -1,9 +1,9 @@
 """All passages that were asked for, of one generation, in the order in which they are taken away."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -12,10 +12,12 @@ from index.errors import InvalidRequest
 from index.highlight import highlights, wanted_terms
 from index.language import question_language
 from index.reader import Filters
-from index.records import Hit, Ids, Ranking, Scores, Vote
+from index.records import Entry, Hit, Ids, Ranking, Scores, Vote
 from index.search import Searcher, check_filters, check_question, check_source
 from index.store import Store
 
+MATCH = 0.01
+"""The score from which on an entry has to do with a question: what has not is below .003, measured on the seeds."""
 _AT_ONCE = 200
 """Passages that are loaded together: with each comes the whole text of its entry."""
 _BY_WORDS = ("lexical", "translated")
@@ -70,6 +72,14 @@ class Selection:
                 worded = marked and not own.keys().isdisjoint(_BY_WORDS)
                 spans = highlights(passage.text, passage.entry.lang, wanted) if worded else ()
                 yield Hit(next(ranks), passage, score, own, highlights=tuple(spans))
+
+    def entries(self) -> Iterator[Hit]:
+        """Each entry once, by its first passage: the best one where there was a question. None is marked."""
+        seen: set[str] = set()
+        for hit in self.hits(marked=False):
+            if hit.passage.entry.id not in seen:
+                seen.add(hit.passage.entry.id)
+                yield hit
 
 
 class _Places:
@@ -134,3 +144,23 @@ def ranked(searcher: Searcher, question: str, filters: Filters, as_of: datetime 
         best.scores[:kept],
         found.votes,
     )
+
+
+def newest(hits: Iterable[Hit], k: int, least: float = MATCH) -> list[Hit]:
+    """The `k` newest entries of hits, best first, with a score of `least`, each by its best passage; undated ones come last.
+
+    >>> from index.records import Passage
+    >>> old, new = (Entry("s", key, "", "t", "fr", datetime(2023, 5, int(key), tzinfo=UTC)) for key in ("22", "23"))
+    >>> found = [Hit(1, Passage(1, old, 0, 1), 0.9), Hit(2, Passage(2, new, 0, 1), 0.5), Hit(3, Passage(3, new, 0, 1), 0.4)]
+    >>> [hit.rank for hit in newest(found, 10)], [hit.rank for hit in newest(found, 10, 0.6)]
+    ([2, 1], [1])
+    """
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        if hit.score >= least:
+            best.setdefault(hit.passage.entry.id, hit)
+    return sorted(best.values(), key=lambda hit: _moment(hit.passage.entry), reverse=True)[:k]
+
+
+def _moment(entry: Entry) -> tuple[bool, datetime, str]:
+    return entry.published is not None, entry.published or datetime.min.replace(tzinfo=UTC), entry.id

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.feeds import MEDIA, FeedQuery, atom
+from embed import Encoder
 from embed.hashing import HashingEncoder
 from index.documents import Facts
 from index.ingest import ingest
@@ -207,3 +208,13 @@ def test_a_feed_that_cannot_be_is_a_problem_that_names_the_field(client: TestCli
     response = client.get("/feed.atom", params=asked)
     assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
     assert [fault["field"] for fault in response.json()["errors"]] == [field]
+
+
+@pytest.mark.model
+def test_what_has_nothing_to_do_with_a_question_is_not_in_its_feed(model: Encoder, seeds: Path, tmp_path: Path) -> None:
+    ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
+    with Searcher(tmp_path / "index", model) as searcher:
+        for question in ("recette de la tarte aux pommes", "Who won the elections in Turkey?"):
+            assert read(atom(searcher, FeedQuery(q=question), BASE)).entries == []
+        for question in ("pilotes F-16", "drones", "Chinese energy imports", "Qui a revendiqué l’attaque de Belgorod ?"):
+            assert 1 <= len(read(atom(searcher, FeedQuery(q=question), BASE)).entries) <= 5
