@@ -1,23 +1,20 @@
 """HTTP: `create_app` and its routes."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated, Any, get_args
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from api import feeds, opensearch, page, problems, replies
+from api import openai, page, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
-from api.batch import BatchFormat, BatchQuery
-from api.exports import FORMATS, ExportQuery
-from api.feeds import FeedQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.opened import Open
 from api.page import reference
 from api.schemas import (
     EntryOut,
@@ -84,50 +81,17 @@ def create_app(
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)
+    app.include_router(research.build_router(threshold))
+    app.include_router(openai.router)
+    app.include_router(rerank.router)
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
     return app
 
 
-def _searcher(request: Request) -> Searcher:
-    searcher: Searcher | None = getattr(request.app.state, "searcher", None)
-    if searcher is None:
-        raise FilrougeError("the index is not loaded")
-    return searcher
-
-
-Open = Annotated[Searcher, Depends(_searcher)]
 EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
-
-
-async def _table(request: Request) -> bytes:
-    """The body, which must say that it is a CSV: no page of another site can send one unasked."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise HTTPException(415, "send the questions as a CSV, with Content-Type: text/csv")
-    return await request.body()
-
-
-def _base(request: Request) -> str:
-    """The address of this server, as the client calls it."""
-    return str(request.base_url).rstrip("/")
-
-
-def _unless_known(request: Request, body: bytes, media: str) -> Response:
-    """The body, or 304 where the client has it already."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    if known & {tag, "*"}:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=media, headers=headers)
-
-
-def _file(*media: str) -> dict[int | str, dict[str, Any]]:
-    """What the API description says of a route that answers with a file of one of these types."""
-    content = {one.partition(";")[0]: {"schema": {"type": "string"}} for one in media}
-    return {200: {"description": "The file.", "content": content}}
 
 
 def _add_routes(app: FastAPI, threshold: float | None) -> None:
@@ -167,51 +131,6 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     def sources(searcher: Open) -> SourcesOut:
         """The documents and live blogs that are indexed."""
         return replies.sources(searcher)
-
-    @app.get(
-        "/export",
-        tags=["export"],
-        summary="Export",
-        response_class=Response,
-        responses=_file(*(one.media for one in FORMATS.values())) | responses(422, 500, 503),
-    )
-    def export(asked: Annotated[ExportQuery, Query()], searcher: Open) -> Response:
-        """All passages of a question, a window or a source, or the entries that they are from, as a file."""
-        return replies.exported(searcher, asked)
-
-    @app.post(
-        "/batch",
-        tags=["export"],
-        summary="Many questions",
-        response_class=Response,
-        responses=_file(*(FORMATS[name].media for name in get_args(BatchFormat))) | responses(413, 415, 422, 500, 503),
-        openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
-    )
-    def batch(asked: Annotated[BatchQuery, Query()], table: Annotated[bytes, Depends(_table)], searcher: Open) -> Response:
-        """All that a CSV of questions finds, or how they are answered, as a file."""
-        return replies.batched(searcher, table, asked, threshold)
-
-    @app.get(
-        "/feed.atom",
-        tags=["export"],
-        summary="Feed",
-        response_class=Response,
-        responses=_file(feeds.MEDIA) | {304: {"description": "The feed is what it was."}} | responses(422, 500, 503),
-    )
-    def feed(asked: Annotated[FeedQuery, Query()], request: Request, searcher: Open) -> Response:
-        """The newest entries that match a question, as an Atom feed."""
-        return _unless_known(request, feeds.atom(searcher, asked, _base(request)), feeds.MEDIA)
-
-    @app.get(
-        "/opensearch.xml",
-        tags=["export"],
-        summary="Description for browsers",
-        response_class=Response,
-        responses=_file(opensearch.MEDIA) | responses(500),
-    )
-    def describe(request: Request) -> Response:
-        """How a browser puts a question, in OpenSearch 1.1."""
-        return _unless_known(request, opensearch.describe(_base(request)), opensearch.MEDIA)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
     def health() -> HealthOut:

@@ -47,7 +47,7 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
 
     feed = ElementTree.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _add(feed, "id", f"urn:filrouge:feed:{hashlib.sha256(own.encode()).hexdigest()[:32]}")
-    _add(feed, "title", f"filrouge – {line(asked.q)}")
+    _add(feed, "title", f"{line(asked.q)} – filrouge")
     # A feed of nothing was last changed when the index was.
     _add(feed, "updated", _time(max(updated.values(), default=results.known or datetime.now(UTC))))
     _add(feed, "link", rel="self", type=MEDIA, href=base + own)

@@ -1,13 +1,9 @@
 """What every door says to the same request: what a caller wrote goes in, the index is asked, and schemas come out."""
 
 from api.answers import AnswerOut, Asking, answer_out, make_now
-from api.batch import MOST, Batch, BatchQuery, prepare
-from api.downloads import Download, written
-from api.exports import Export, ExportQuery, select
 from api.schemas import EntryOut, Narrowing, SearchOut, SourcesOut, entry_out, make_moment, search_out, source_out
 from index import dates
 from index.answer import ask
-from index.errors import InvalidRequest
 from index.search import Searcher
 
 
@@ -39,24 +35,3 @@ def sources(searcher: Searcher) -> SourcesOut:
     """The documents and live blogs that are indexed."""
     store, generation = searcher.reader.store, searcher.reader.snapshot().generation
     return SourcesOut(generation=generation, sources=[source_out(source) for source in store.sources(generation)])
-
-
-def exported(searcher: Searcher, asked: ExportQuery) -> Download:
-    """All that was asked for, as a file. Raises what `Searcher.search` raises, before any of it is sent."""
-    export = Export(asked, select(asked, searcher))
-    file = written(export.parts())
-    return Download(file, export.format.media, export.filename, export.about().model_dump())
-
-
-def batched(searcher: Searcher, table: bytes, asked: BatchQuery, threshold: float | None = None) -> Download:
-    """What a table of questions finds, or how they are answered, as a file; for `threshold` see `answered`.
-
-    Raises `InvalidRequest` for a table that holds anything wrong, and what `Searcher.search` raises.
-    """
-    rows = prepare(table, asked, searcher.reader.store)
-    if len(rows) > MOST:
-        told = f"there are {len(rows)}, and {MOST} are taken at once over HTTP: send fewer, or use filrouge batch"
-        raise InvalidRequest(told, "questions")
-    batch = Batch(rows, asked, searcher, threshold)
-    file = written(batch.parts())
-    return Download(file, batch.media, batch.filename, batch.about().model_dump())

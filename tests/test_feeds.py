@@ -119,7 +119,7 @@ def test_only_entries_with_the_score_are_in_and_no_more_than_were_asked_for(awkw
 def test_where_nothing_matches_the_feed_is_valid_and_empty(client: TestClient) -> None:
     parsed = read(get(client, q="Belgorod", since="2031-01-01"))
     assert parsed.entries == []
-    assert parsed.feed.title == "filrouge – Belgorod"
+    assert parsed.feed.title == "Belgorod – filrouge"
 
 
 def test_a_feed_changes_when_an_entry_comes_and_its_other_entries_stay(
