@@ -30,6 +30,7 @@ bench: $(INSTALLED)
 	$(BIN)/filrouge bench ingest
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk
+	$(BIN)/filrouge bench serve
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("filrouge needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

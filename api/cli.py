@@ -148,7 +148,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_json(command)
 
     command = _command(commands, "bench", "measure speed beside a named rival, in the same run", run_bench)
-    command.add_argument("what", choices=["embed", "read", "ingest", "search", "walk", "precision"], help="what to measure")
+    command.add_argument(
+        "what", choices=["embed", "read", "ingest", "search", "walk", "serve", "precision"], help="what to measure"
+    )
     command.add_argument("--sets", nargs="+", type=Path, metavar="SET_DIR", help="judged sets that precision is measured on")
     command.add_argument(
         "--documents", nargs="+", type=Path, metavar="PATH", help="what read reads, in place of pages of its own"
@@ -656,6 +658,10 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
         found = _losing(given, settings, encoder)
     elif given.what == "read":
         found = bench.reading(encoder, given.documents or ())
+    elif given.what == "serve":
+        from api.bench import serving
+
+        found = serving(encoder, settings.model, settings.cache)
     elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:
