@@ -63,5 +63,7 @@ def _cell(value: Any) -> str:
         return guarded(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    # A number is one, and no formula.
+    if isinstance(value, int | float):
+        # A number is one, and no formula, also where it begins with a minus.
+        return repr(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
