@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import wording
-from api.answers import answer_out, make_now
+from api.answers import answer_out
 from api.exports import FORMATS
 from api.questions import AskedRow, read_questions
 from api.rows import HIT_COLUMNS, QUOTE_COLUMNS, hit_row, item, quote_row, state
 from api.schemas import make_moment, search_out
 from api.tables import csv_lines
 from index import dates
-from index.answer import Answer, ask
+from index.answer import Answer, ask, seen_from
 from index.errors import InvalidRequest
 from index.reader import Filters
 from index.runs import run_lines
@@ -110,7 +110,7 @@ class Batch:
         zone = dates.zone(searcher.reader.store.zone())
         self._as_of = make_moment(zone, asked.as_of)
         self._snapshot = searcher.snapshot(Filters(), self._as_of)
-        self._now: datetime = make_now(searcher, zone, asked.now, self._as_of)
+        self._now: datetime = seen_from(searcher, asked.now, self._as_of)
         self._known = searcher.reader.store.committed(self._snapshot.generation)
         self._done = self._failed = 0
         self._missed: list[MissedOut] = []

@@ -9,14 +9,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from api import console
 from api.settings import Settings, load_settings
-from embed import EmbedError, Encoder, ModelNotFound
+from embed import EmbedError, Encoder
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 
@@ -310,21 +310,10 @@ def _readable(given: argparse.Namespace) -> None:
 
 def _encoder(settings: Settings) -> Encoder:
     """The model that was asked for; else the one that the index was built with; else the default."""
-    from embed import load
-    from index.store import FILE, Store
+    from index.own_model import own_encoder
 
-    if not (settings.index / FILE).is_file():
-        return load(settings.model, settings.device, settings.cache)
-    with Store.open(settings.index) as store:
-        own = store.card()
-    if "model" in settings.model_fields_set and settings.model != own.name:
-        return load(settings.model, settings.device, settings.cache)
-    model = own.name
-    try:
-        return load(model, settings.device, settings.cache, own.precision)
-    except ModelNotFound as error:
-        # A folder's card has its name, and not where it lies.
-        raise ModelNotFound(f"{settings.index} was built with the model '{model}': say where it is with --model") from error
+    asked_for = settings.model if "model" in settings.model_fields_set else None
+    return own_encoder(settings.index, asked_for, settings.device, settings.cache)
 
 
 def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
@@ -365,10 +354,8 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
     return 1 if report.failures else 0
 
 
-def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple[tzinfo, "Filters", datetime | None]:
-    """The zone of the index, and the filters and the moment that were asked for. What can be said without a model is said
-    here, before one is loaded.
-    """
+def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple["Filters", datetime | None]:
+    """The filters and the moment that were asked for. What can be said without a model is said here, before one is loaded."""
     from api.schemas import make_filters, make_moment
     from index import dates
     from index.search import check
@@ -381,19 +368,19 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
             store.generation_at(as_of)
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
     check(question, given.k, filters)
-    return zone, filters, as_of
+    return filters, as_of
 
 
 def run_ask(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge ask`."""
-    from api.answers import answer_out, make_now
-    from index.answer import ask
+    from api.answers import answer_out
+    from index.answer import ask, seen_from
     from index.search import Searcher
 
-    zone, filters, as_of = _narrowed(given, given.question, settings)
+    filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
     with Searcher(settings.index, _encoder(settings)) as searcher:
-        now = make_now(searcher, zone, given.now, as_of)
+        now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least)
     if given.json:
         print(answer_out(answer).model_dump_json())
@@ -407,7 +394,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from api.schemas import search_out
     from index.search import Searcher
 
-    _, filters, as_of = _narrowed(given, given.query, settings)
+    filters, as_of = _narrowed(given, given.query, settings)
     with Searcher(settings.index, _encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of)
     if given.json:
