@@ -9,7 +9,7 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from api import openai, page, problems, replies, rerank
+from api import openai, page, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
 from api.limits import BodyLimit
@@ -83,6 +83,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     problems.install(app)
     _add_routes(app, threshold)
+    app.include_router(research.build_router(threshold))
     app.include_router(openai.router)
     app.include_router(rerank.router)
     # A protocol of its own, which describes itself: not in the description of the others.

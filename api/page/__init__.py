@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
@@ -138,6 +139,8 @@ def render(language: str, asked: Mapping[str, str], results: Results | None, fai
         "asked": {**asked, "q": asked["q"][:MAX_QUESTION]},
         "longest": MAX_QUESTION,
         "results": results,
+        # What was asked can be followed.
+        "feed": f"/feed.atom?{urlencode({name: value for name, value in asked.items() if value})}" if results else "",
         "failure": _explained(failure, language) if failure else None,
         "when": when,
         "place": place,
