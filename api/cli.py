@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_narrowing(command)
+    _add_literal(command)
     command.add_argument(
         "--format",
         choices=["csv", "jsonl", "ris", "bibtex", "csl-json", "trec"],

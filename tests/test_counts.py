@@ -296,3 +296,27 @@ def test_a_chatbot_has_operators_and_pages_and_a_connector_neither(folder: Path)
         found = call(searcher, "search", {"query": "drone lang:en -Kyiv"})
         assert isinstance(found, FoundsOut)
         assert {"fr", "en"} == {searcher.reader.store.entry(one.id, first.generation).lang for one in found.results}
+
+
+def test_an_export_and_a_feed_obey_operators(client: TestClient, folder: Path, filrouge: Run, tmp_path: Path) -> None:
+    def exported(query: str, **more: Any) -> list[str]:
+        reply = client.get("/export", params={"q": query, "format": "jsonl", **more})
+        assert reply.status_code == 200, reply.text
+        return [json.loads(line)["text"] for line in reply.text.splitlines()]
+
+    assert sorted(exported("Kiev -maire lang:fr")) == sorted(text for _, text, _, _ in LINES["le-fil"] if "maire" not in text)
+    # Operators alone give the order of publication.
+    assert exported("published:2023-05-23 -jour lang:fr") == [LINES["le-fil"][1][1], LINES["le-fil"][2][1]]
+    assert len(exported("Kiev -maire lang:fr", literal="true")) == 7
+    refused = client.get("/export", params={"q": "lang:fr", "min_score": 0.5})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "min_score")
+    refused = client.get("/export", params={"q": "lang:de"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "q")
+    out = tmp_path / "out.csv"
+    done = filrouge("export", "Kiev -maire", "--index", folder, "--out", out, "--json")
+    about = json.loads(done.stdout)
+    assert (about["rows"], [part["text"] for part in about["operators"]["parts"]]) == (6, ["-maire"])
+    assert client.get(about["permalink"]).text.count("\n") == out.read_text().count("\n")
+    feed = client.get("/feed.atom", params={"q": '"défense aérienne" OR "air defence"'}).text
+    assert feed.count("<entry ") == 3
+    assert client.get("/feed.atom", params={"q": "lang:en -drone"}).text.count("<entry ") == 1
