@@ -6,12 +6,14 @@ word that is asked for without accents is found with and without; one with accen
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
-from index.terms import fold, without_accents
+from index.terms import without_accents
 
 # One of the apostrophes is a letter to Unicode.
 _RUN = re.compile(r"(?:(?!ʼ)[^\W_])(?:(?!ʼ)[^\W_]|[\u0300-\u036f])*")
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
 
 
 def forms(text: str) -> list[str]:
@@ -20,9 +22,9 @@ def forms(text: str) -> list[str]:
     >>> forms("L’armée d'Œdipe-Roi, 11 h 58")
     ['l', 'armée', 'd', 'oedipe', 'roi', '11', 'h', '58']
     """
-    # Some letters unfold to several words, and a stray accent to none.
-    found = (form for run in _RUN.findall(text) for form in fold(run).split())
-    return [form for form in found if without_accents(form)]
+    # Ours are one code point where there is one: é is é, however it was written.
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().translate(_LIGATURES)
+    return _RUN.findall(unicodedata.normalize("NFC", folded))
 
 
 def plain_forms(text: str) -> list[str]:
@@ -31,12 +33,12 @@ def plain_forms(text: str) -> list[str]:
     >>> plain_forms("Élysée")
     ['elysee']
     """
-    return [without_accents(form) for form in forms(text)]
+    return without_accents(" ".join(forms(text))).split()
 
 
 def is_accented(phrase: str) -> bool:
     """Whether any word of it was written with an accent, so that not every text with the plain words says it."""
-    return any(form != without_accents(form) for form in _asked(phrase))
+    return forms(phrase) != plain_forms(phrase)
 
 
 def holds(text: str, phrase: str) -> bool:
@@ -45,18 +47,22 @@ def holds(text: str, phrase: str) -> bool:
     >>> holds("Le vice‑président l’a « préparé »", "vice president"), holds("Le plan préparé", "prépare")
     (True, False)
     """
-    asked = _asked(phrase)
-    if not asked:
-        return False
+    asked, plainly = _asked(phrase)
     found = forms(text)
-    plain = [without_accents(form) for form in found]
+    there = without_accents(" ".join(found))
+    if not asked or f" {' '.join(plainly)} " not in f" {there} ":
+        return False
+    if asked == plainly:
+        return True
     # An accented word is compared as it is written.
-    wanted = [(form, found if form != without_accents(form) else plain) for form in asked]
+    plain = there.split(" ")
+    wanted = [(form, plain if form == other else found) for form, other in zip(asked, plainly, strict=True)]
     return any(
         all(side[at + place] == form for place, (form, side) in enumerate(wanted)) for at in range(len(found) - len(asked) + 1)
     )
 
 
 @lru_cache(maxsize=256)
-def _asked(phrase: str) -> tuple[str, ...]:
-    return tuple(forms(phrase))
+def _asked(phrase: str) -> tuple[list[str], list[str]]:
+    """The words of a phrase as they are written, and without accents."""
+    return forms(phrase), plain_forms(phrase)
