@@ -1,0 +1,166 @@
+"""The first page: before anything is asked, with what a question is answered with, or with what went wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from api import wording
+from api.page import manner
+from api.page.frame import Frame
+from api.page.marked import hit_pieces
+from api.page.timeline import Timeline, timeline
+from api.page.words import LANGUAGES, counted
+from api.schemas import iso
+from index import dates
+from index.answer import Answer, Reason
+from index.errors import InvalidRequest
+from index.records import Entry, Window
+from index.search import Searcher
+
+_DRAWN = 100
+"""Passages on the timeline; of those behind them most have little to do with the question."""
+_LATEST = 5
+
+
+@dataclass(frozen=True)
+class Chip:
+    """Something that narrows the search, in words, and the address without it."""
+
+    text: str
+    link: str
+
+
+def start(frame: Frame, searcher: Searcher, whole: bool = True) -> str:
+    """Before anything is asked, what is there and how to ask: the page, or without `whole` only what is below its form."""
+    store, generation = searcher.reader.store, searcher.reader.snapshot().generation
+    entries, _ = store.counts(generation)
+    more = {"latest": store.latest(generation, _LATEST), "entries": entries, "sources": len(store.source_names())}
+    return _page(frame, searcher, "start.html", **more) if whole else frame.render("start.html", **more)
+
+
+def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = True) -> str:
+    """What a question is answered with; for `whole` see `start`."""
+    asked, results = frame.asked, answer.results
+    best = results.ranked.ids[:_DRAWN].tolist()
+    drawn = timeline(searcher.reader.store.moments(best), {hit.passage.id for hit in results.hits}, frame.zone)
+    more = {
+        "answer": answer,
+        "verdict": _verdict(answer),
+        "confidence": manner.confidence(answer.confidence, frame.language),
+        "reason": wording.reason(answer, frame.language),
+        "note": wording.relaxed(answer, frame.language),
+        "newest": asked.link(now="newest") if answer.narrowing.relaxed and not asked.now else None,
+        "passage": lambda hit: hit_pieces(hit, answer.leading.get(hit.passage.id)),
+        "entry_link": lambda entry, start, end, superseded=None: _entry_link(frame, entry, start, end, superseded),
+        "chips": _chips(frame, answer),
+        "drawn": drawn,
+        "bars": _bars(frame, drawn) if drawn else (),
+        "ticks": _ticks(frame, drawn) if drawn else (),
+        "permalink": asked.link(as_of=iso(results.known) or "", ui=""),
+    }
+    return _page(frame, searcher, "results.html", **more) if whole else frame.render("results.html", **more)
+
+
+def failed(frame: Frame, failure: Exception, searcher: Searcher, whole: bool = True) -> str:
+    """What became of a question that could not be asked; for `whole` see `start`."""
+    more = {"failure": frame.explained(failure), "chips": _chips(frame, None), "retry": frame.asked.link()}
+    return _page(frame, searcher, "failure.html", **more) if whole else frame.render("failure.html", **more)
+
+
+def _page(frame: Frame, searcher: Searcher, below: str, **more: Any) -> str:
+    store, generation = searcher.reader.store, searcher.reader.snapshot().generation
+    state = {"generation": generation, "known": store.counts(generation)[0]}
+    return frame.render("page.html", below=below, source_names=store.source_names(), **state, **more)
+
+
+def _verdict(answer: Answer) -> str:
+    """Which of the three kinds of result it is."""
+    if answer.answered:
+        return "answer"
+    return "keywords" if answer.reason is Reason.NOT_A_QUESTION else "no_answer"
+
+
+def _entry_link(frame: Frame, entry: Entry, start: int, end: int, superseded: datetime | None) -> str:
+    """The address of a stretch of an entry; of one that was `superseded`, in the last moment before."""
+    until = {"as_of": iso(superseded - timedelta(microseconds=1)) or ""} if superseded else {}
+    return f"{frame.asked.link(f'/entry/{entry.id}', **until)}&at={start}-{end}#passage"
+
+
+def _chips(frame: Frame, answer: Answer | None) -> list[Chip]:
+    """What narrows the search; without an answer only what can be told from the address."""
+    asked, strings = frame.asked, frame.strings
+    found = []
+    if asked.lang in LANGUAGES:
+        found.append(Chip(strings["chip_lang"].format(lang=strings[asked.lang]), asked.link(lang="")))
+    if asked.source:
+        found.append(Chip(asked.source, asked.link(source="")))
+    if words := _window_asked(frame):
+        found.append(Chip(words, asked.link(since="", until="")))
+    if answer:
+        narrowing = answer.narrowing
+        if narrowing.window and not narrowing.relaxed:
+            phrase = ", ".join(answer.results.question[one.start : one.end] for one in narrowing.phrases)
+            words = manner.span(narrowing.window, frame.zone, frame.language)
+            found.append(Chip(strings["chip_time"].format(phrase=phrase, window=words), asked.link(times="no")))
+        if answer.results.as_of:
+            words = manner.instant(answer.results.as_of.astimezone(frame.zone), frame.language, weekday=False)
+            found.append(Chip(strings["chip_as_of"].format(moment=words), asked.link(as_of="")))
+    if asked.now == "newest":
+        found.append(Chip(strings["since_newest"], asked.link(now="")))
+    return found
+
+
+def _window_asked(frame: Frame) -> str:
+    """The dates of the form in words; none where one of them is no date."""
+    asked = frame.asked
+    try:
+        since, until = (
+            dates.moment(text, frame.zone, name) if text else None
+            for name, text in (("since", asked.since), ("until", asked.until))
+        )
+    except InvalidRequest:
+        return ""
+    return manner.span(Window(since, until), frame.zone, frame.language)
+
+
+def _bars(frame: Frame, drawn: Timeline) -> list[dict[str, Any]]:
+    """The bars of a timeline as shares of its width and height, in hundredths, each with its words and its address."""
+    width = 100 / len(drawn.bars)
+    return [
+        {
+            "x": round(at * width, 3),
+            "width": round(width, 3),
+            "height": round(100 * bar.count / drawn.highest, 1),
+            "shown": round(100 * bar.shown / drawn.highest, 1),
+            "label": frame.strings["bar"].format(
+                when=manner.span(Window(bar.since, bar.until), frame.zone, frame.language),
+                n=counted(frame.language, "found", bar.count),
+            ),
+            "link": frame.asked.link(since=written(bar.since), until=written(bar.until)),
+        }
+        for at, bar in enumerate(drawn.bars)
+        if bar.count
+    ]
+
+
+def _ticks(frame: Frame, drawn: Timeline) -> list[dict[str, Any]]:
+    """The bounds of the bars: as the form has them, and in words, as short as the whole timeline allows."""
+    bounds = [*(bar.since for bar in drawn.bars), drawn.bars[-1].until]
+    return [
+        {
+            "x": round(100 * at / len(drawn.bars), 2),
+            "value": written(bound),
+            "text": manner.tick(bound, bounds[0], bounds[-1], frame.language),
+            "words": manner.instant(bound, frame.language, weekday=False),
+        }
+        for at, bound in enumerate(bounds)
+    ]
+
+
+def written(moment: datetime) -> str:
+    """A bound as a form has it: a day, or a day with the minute where it is no midnight.
+
+    >>> written(datetime(2023, 5, 23)), written(datetime(2023, 5, 23, 6, 30))
+    ('2023-05-23', '2023-05-23T06:30')
+    """
+    return moment.date().isoformat() if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%dT%H:%M}"
