@@ -447,17 +447,17 @@ class Store:
             ).fetchall()
         return [_entry(row) for row in rows]
 
-    def moments(self, ids: Sequence[int]) -> dict[int, datetime | None]:
-        """When the entry of each of these passages was published; None where its time is not known."""
-        found: dict[int, datetime | None] = {}
+    def moments(self, ids: Sequence[int]) -> dict[int, tuple[datetime | None, bool]]:
+        """When the entry of each of these passages was published, and whether only the day of that is known."""
+        found: dict[int, tuple[datetime | None, bool]] = {}
         with self._reading() as db:
             for some in _batches(ids):
                 rows = db.execute(
-                    f"""SELECT p.id, v.published, v.tz FROM passages p JOIN versions v ON v.id = p.version_id
+                    f"""SELECT p.id, v.published, v.tz, v.precision FROM passages p JOIN versions v ON v.id = p.version_id
                         WHERE p.id IN ({_marks(some)})""",
                     some,
                 )
-                found.update((i, _moment(published, tz)) for i, published, tz in rows)
+                found.update((i, (_moment(published, tz), precision == "day")) for i, published, tz, precision in rows)
         return found
 
     def source_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from babel.numbers import format_decimal
@@ -43,7 +44,8 @@ class Frame:
         language = self.language
         return template(name).render(
             ui=language,
-            s=self.strings,
+            # As attributes: a dictionary has some of its own, such as `copy`.
+            s=SimpleNamespace(**self.strings),
             asked=self.asked,
             home=Asked(ui=self.asked.ui).link(),
             longest=MAX_QUESTION,

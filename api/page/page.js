@@ -3,7 +3,9 @@
 import { notice } from "./notice.js";
 import { brush } from "./timeline.js";
 
-const SLOW = 150; // milliseconds from a key to its results, beyond which a search waits for Enter
+const SLOW = 150; // milliseconds from a key to its results, beyond which a search waits for a pause
+const SLOWEST = 1000; // and beyond which it waits for Enter
+const PAUSE = 400; // milliseconds
 const LEAST = 3; // characters of a question that is searched while it is typed
 const KEPT = 20; // answers that the back button shows at once
 
@@ -16,6 +18,7 @@ const kept = new Map(); // address -> what it showed
 let turn = 0; // the newest request; what comes of an older one is dropped
 let pace = 0; // milliseconds that the last one took to its paint
 let typed = false; // whether the address was last set by typing
+let shown = ""; // the address of what is below the form
 
 function address(search) {
   return `/${search}`;
@@ -76,6 +79,12 @@ function working(on) {
   results.setAttribute("aria-busy", on);
   document.documentElement.classList.toggle("working", on);
   if (on) status.textContent = words.working;
+  else if (status.textContent === words.working) status.textContent = "";
+}
+
+/** Have the outcome read aloud; not at each key, which would never end. */
+function say() {
+  if (!typed) status.textContent = results.querySelector("[data-status]")?.dataset.status ?? "";
 }
 
 function afterPaint(work) {
@@ -87,7 +96,7 @@ function afterPaint(work) {
 }
 
 /** Fetch and show an address; false where the server could not be asked. */
-async function show(where, quietly = false) {
+async function show(where) {
   const mine = ++turn;
   const began = performance.now();
   const slow = setTimeout(() => working(true), SLOW);
@@ -104,17 +113,16 @@ async function show(where, quietly = false) {
   if (mine !== turn) return true;
   working(false);
   if (html === null) {
-    if (!quietly) unreachable(where);
+    if (!typed) unreachable(where);
     return false;
   }
   place(html);
+  shown = where;
   kept.delete(where);
   kept.set(where, html);
   if (kept.size > KEPT) kept.delete(kept.keys().next().value);
   fill(new URL(where, location).search);
-  const told = results.querySelector("[data-status]")?.dataset.status ?? "";
-  // What is read aloud at each key would never end.
-  if (!quietly) status.textContent = told;
+  say();
   afterPaint(() => {
     pace = performance.now() - began;
     performance.measure("filrouge", { start: began, detail: where });
@@ -151,13 +159,17 @@ function plain(event) {
 /** Search while a question is typed: one request at a time, the next with what has been typed meanwhile. */
 let busy = false;
 let again = false;
-async function typing() {
-  if (busy) {
-    again = true;
-    return;
-  }
+let pause = 0;
+function typing() {
+  clearTimeout(pause);
+  if (busy) again = true;
+  else if (pace <= SLOW) searchTyped();
+  else if (pace <= SLOWEST) pause = setTimeout(searchTyped, PAUSE);
+}
+
+async function searchTyped() {
   const where = written();
-  if (form.elements.q.value.trim().length < LEAST || pace > SLOW || where === address(location.search)) return;
+  if (form.elements.q.value.trim().length < LEAST || where === address(location.search)) return;
   busy = true;
   if (typed) history.replaceState({ top: 0 }, "", where);
   else {
@@ -165,7 +177,7 @@ async function typing() {
     history.pushState({ top: 0 }, "", where);
   }
   typed = true;
-  await show(where, true);
+  await show(where);
   busy = false;
   if (again) {
     again = false;
@@ -201,18 +213,20 @@ document.addEventListener("click", (event) => {
 if (form) {
   history.scrollRestoration = "manual";
   if (history.state?.top) scrollTo(0, history.state.top);
-  kept.set(address(location.search), results.innerHTML);
+  shown = address(location.search);
+  kept.set(shown, results.innerHTML);
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    clearTimeout(pause);
     const where = written();
-    if (typed && where === address(location.search)) {
-      // It is there already: from now on it is a page of the history.
+    if (!typed || where !== address(location.search)) go(where);
+    else {
+      // It is asked for already: from now on it is a page of the history.
       typed = false;
-      status.textContent = results.querySelector("[data-status]")?.dataset.status ?? "";
-      return;
+      if (shown === where) say();
+      else if (!busy) show(where);
     }
-    go(where);
   });
   form.elements.q.addEventListener("input", (event) => {
     if (!event.isComposing) typing();
@@ -231,6 +245,7 @@ if (form) {
       ++turn;
       working(false);
       place(kept.get(where));
+      shown = where;
     } else await show(where);
     scrollTo(0, state?.top ?? 0);
   });

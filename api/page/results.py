@@ -74,10 +74,9 @@ def _page(frame: Frame, searcher: Searcher, below: str, **more: Any) -> str:
 
 
 def _verdict(answer: Answer) -> str:
-    """Which of the three kinds of result it is."""
-    if answer.answered:
-        return "answer"
-    return "keywords" if answer.reason is Reason.NOT_A_QUESTION else "no_answer"
+    """What heads the result, by the name of its words."""
+    named = {None: "answer", Reason.NOT_A_QUESTION: "keywords", Reason.NOT_IN_CORPUS: "not_in_corpus"}
+    return named.get(answer.reason, "no_answer")
 
 
 def _entry_link(frame: Frame, entry: Entry, start: int, end: int, superseded: datetime | None) -> str:

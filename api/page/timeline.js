@@ -18,15 +18,14 @@ export function brush(root, choose) {
   selection.setAttribute("class", "selection");
   selection.setAttribute("height", 64);
 
-  const panel = document.createElement("div");
-  panel.className = "bounds";
-  const sliders = [root.dataset.since, root.dataset.until].map((label, which) => {
-    const field = document.createElement("label");
+  const track = document.createElement("div");
+  track.className = "sliders";
+  const sliders = [root.dataset.since, root.dataset.until].map((name, which) => {
+    const label = document.createElement("label");
     const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: last, value: which * last });
-    slider.className = which ? "until" : "since";
-    const said = document.createElement("output");
-    field.append(label, slider, said);
-    panel.append(field);
+    slider.setAttribute("aria-label", name);
+    label.append(slider);
+    track.append(label);
     slider.addEventListener("input", () => {
       if (which) select(Math.min(from, slider.value - 1), +slider.value);
       else select(+slider.value, Math.max(to, +slider.value + 1));
@@ -34,13 +33,15 @@ export function brush(root, choose) {
     slider.addEventListener("keydown", (event) => {
       if (event.key === "Enter") apply();
     });
-    return { slider, said };
+    return slider;
   });
+  const chosen = Object.assign(document.createElement("div"), { className: "chosen" });
+  const said = document.createElement("span");
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: root.dataset.apply });
   button.addEventListener("click", apply);
-  const hint = Object.assign(document.createElement("p"), { className: "quiet", textContent: root.dataset.brush });
-  panel.append(button);
-  root.append(hint, panel);
+  chosen.append(said, button);
+  bars.after(track);
+  root.append(chosen);
   select(0, last);
 
   function select(one, other) {
@@ -48,12 +49,13 @@ export function brush(root, choose) {
     to = Math.min(last, Math.max(other, from + 1));
     const whole = from === 0 && to === last;
     [from, to].forEach((at, which) => {
-      const { slider, said } = sliders[which];
-      slider.value = at;
-      said.textContent = bounds[at].textContent;
-      slider.setAttribute("aria-valuetext", bounds[at].textContent);
+      sliders[which].value = at;
+      sliders[which].setAttribute("aria-valuetext", bounds[at].textContent);
     });
-    button.disabled = whole;
+    // Where both are at the far end, the left one must be the one to be had.
+    track.firstChild.style.zIndex = from > last / 2 ? 1 : 0;
+    said.textContent = whole ? root.dataset.brush : `${bounds[from].textContent} – ${bounds[to].textContent}`;
+    button.hidden = whole;
     if (whole) return selection.remove();
     selection.setAttribute("x", `${(from / last) * 100}%`);
     selection.setAttribute("width", `${((to - from) / last) * 100}%`);
@@ -61,7 +63,7 @@ export function brush(root, choose) {
   }
 
   function apply() {
-    if (!button.disabled) choose(bounds[from].value, bounds[to].value);
+    if (!button.hidden) choose(bounds[from].value, bounds[to].value);
   }
 
   /** The place of a pointer, in bars from the left. */

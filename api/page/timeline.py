@@ -5,14 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from index.records import Window
-
 MOST_BARS = 48
 _STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440)
 )
-_MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+_MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 12000)
 _DAY = timedelta(days=1)
+_MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Bars that follow one another without a gap, oldest first; `undated` passages are in none."""
+    """Bars that follow one another without a gap, oldest first; how many passages have no known place in them."""
 
     bars: Sequence[Bar]
-    undated: int
+    left_out: int
 
     @property
     def highest(self) -> int:
@@ -42,42 +41,52 @@ class Timeline:
         """How many passages it counts."""
         return sum(bar.count for bar in self.bars)
 
-    @property
-    def window(self) -> Window:
-        """From the first bar to the last."""
-        return Window(self.bars[0].since, self.bars[-1].until)
 
+def timeline(moments: Mapping[int, tuple[datetime | None, bool]], shown: Collection[int], zone: tzinfo) -> Timeline | None:
+    """Passages in time, by their ids, each with whether only its day is known; None where there is nothing to compare.
 
-def timeline(moments: Mapping[int, datetime | None], shown: Collection[int], zone: tzinfo) -> Timeline | None:
-    """Passages in time, by their ids; None where they were all published at once, or at no known time.
+    Bars are parts of a day where that is known of most of them; what is known to the day is then left out with the undated.
 
-    >>> hours = {1: datetime(2023, 5, 23, 6, tzinfo=UTC), 2: datetime(2023, 5, 23, 9, 30, tzinfo=UTC), 3: None}
-    >>> drawn = timeline(hours, [2], UTC)
-    >>> len(drawn.bars), drawn.bars[0].count, drawn.bars[-1].shown, drawn.undated
+    >>> six, half_past_nine = datetime(2023, 5, 23, 6, tzinfo=UTC), datetime(2023, 5, 23, 9, 30, tzinfo=UTC)
+    >>> drawn = timeline({1: (six, False), 2: (half_past_nine, False), 3: (None, False)}, [2], UTC)
+    >>> len(drawn.bars), drawn.bars[0].count, drawn.bars[-1].shown, drawn.left_out
     (43, 1, 1, 1)
     """
-    known = sorted((moment.astimezone(zone), i) for i, moment in moments.items() if moment is not None)
-    if not known or known[0][0] == known[-1][0]:
+    known = sorted((at.astimezone(zone), i, day_only) for i, (at, day_only) in moments.items() if at is not None)
+    exact = [one for one in known if not one[2]]
+    if 2 * len(exact) > len(known) and _step(exact[0][0], exact[-1][0]) < _DAY:
+        known, least = exact, _STEPS[0]
+    else:
+        least = _DAY
+    if not known:
         return None
-    bounds = _bounds(known[0][0], known[-1][0])
+    bounds = _bounds(known[0][0], known[-1][0], least)
+    if len(bounds) < 3:
+        return None
     counts, listed = [0] * (len(bounds) - 1), [0] * (len(bounds) - 1)
     # Instants are compared, and not what clocks show: those show an hour twice a year.
     instants = [bound.astimezone(UTC) for bound in bounds]
-    for moment, i in known:
+    for moment, i, _ in known:
         at = bisect_right(instants, moment.astimezone(UTC)) - 1
         counts[at] += 1
         listed[at] += i in shown
-    bars = [Bar(*bars) for bars in zip(bounds, bounds[1:], counts, listed, strict=False)]
+    bars = [Bar(*bar) for bar in zip(bounds[:-1], bounds[1:], counts, listed, strict=True)]
     return Timeline(bars, len(moments) - len(known))
 
 
-def _bounds(first: datetime, last: datetime) -> list[datetime]:
-    """Round bounds around two moments of one zone, in the smallest steps that make no more than MOST_BARS."""
-    for step in _STEPS:
-        if (last - first) / step < MOST_BARS - 1:
-            return _days(first, last, step // _DAY) if step >= _DAY else _minutes(first, last, step)
-    months = next((step for step in _MONTHS if (last - first) / (_DAY * 30 * step) < MOST_BARS - 2), _MONTHS[-1])
-    return _months(first, last, months)
+def _step(first: datetime, last: datetime) -> timedelta:
+    """The smallest of the steps that makes no more than MOST_BARS; a month where none does."""
+    return next((step for step in _STEPS if (last - first) / step < MOST_BARS - 1), _MONTH)
+
+
+def _bounds(first: datetime, last: datetime, least: timedelta) -> list[datetime]:
+    """Round bounds around two moments of one zone, in steps of `least` or more."""
+    step = max(_step(first, last), least)
+    if step < _DAY:
+        return _minutes(first, last, step)
+    if step < _MONTH:
+        return _days(first, last, step // _DAY)
+    return _months(first, last, next(step for step in _MONTHS if (last - first) / (_MONTH * step) < MOST_BARS - 2))
 
 
 def _minutes(first: datetime, last: datetime, step: timedelta) -> list[datetime]:
@@ -104,6 +113,7 @@ def _months(first: datetime, last: datetime, step: int) -> list[datetime]:
     at = (first.year * 12 + first.month - 1) // step * step
     found: list[date] = []
     while not found or found[-1] <= last.date():
-        found.append(date(at // 12, at % 12 + 1, 1))
+        # There is no year behind the last.
+        found.append(date(at // 12, at % 12 + 1, 1) if 12 <= at < 12 * 10_000 else date.min if at < 12 else date.max)
         at += step
     return [datetime.combine(one, time(), first.tzinfo) for one in found]

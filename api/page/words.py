@@ -46,6 +46,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "before_day": "jusqu’au {until}",
         # Answers
         "answer": "Réponse",
+        "not_in_corpus": "Pas dans le corpus",
         "no_answer": "Sans réponse",
         "keywords": "Passages",
         "confidence": "{words} ({percent})",
@@ -85,7 +86,7 @@ STRINGS: dict[str, dict[str, str]] = {
         # The timeline
         "timeline": "Dans le temps",
         "timeline_about": "Les {n} passages les plus proches selon leur date\u202f; en rouge, ceux de la liste.",
-        "timeline_left_out": "{n} passage sans date n’y est pas.|{n} passages sans date n’y sont pas.",
+        "timeline_left_out": "{n} passage sans heure connue n’y est pas.|{n} passages sans heure connue n’y sont pas.",
         "bar": "{when}\u00a0: {n}",
         "brush": "Faites glisser sur la frise, ou déplacez les bornes, pour choisir une période.",
         "brush_since": "Début de la période",
@@ -183,6 +184,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "before": "before {until}",
         "before_day": "until {until}",
         "answer": "Answer",
+        "not_in_corpus": "Not in the corpus",
         "no_answer": "No answer",
         "keywords": "Passages found",
         "confidence": "{words} ({percent})",
@@ -220,7 +222,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "permalink_help": "Always gives these results, whatever arrives later.",
         "timeline": "Over time",
         "timeline_about": "The {n} nearest passages by their dates; in red, those of the list.",
-        "timeline_left_out": "{n} passage without a date is not in it.|{n} passages without a date are not in it.",
+        "timeline_left_out": "{n} passage without a known time is not in it.|{n} passages without a known time are not in it.",
         "bar": "{when}: {n}",
         "brush": "Drag over the timeline, or move its ends, to choose a period.",
         "brush_since": "Beginning of the period",
