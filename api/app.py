@@ -14,6 +14,7 @@ from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
 from api.page import routes as page_routes
+from api.page.failures import FailurePages
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -74,6 +75,7 @@ def create_app(
     app.add_middleware(Turns, at_once=at_once, waiting=waiting)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
+    app.add_middleware(FailurePages)
     problems.install(app)
     _add_routes(app, threshold)
     app.include_router(page_routes.routes(threshold))

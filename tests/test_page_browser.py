@@ -34,15 +34,16 @@ FLAGS = [
 EVIL = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>\"'</h3></main>"
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 4
 ARABIC = "قال المتحدث باسم الكرملين إن الحادث يثير قلقا عميقا في موسكو."
-FIL = [
-    {"_id": "evil", "title": EVIL, "text": f"Belgorod {EVIL} et ensuite.", "lang": "fr", "date": "2023-05-22T09:10", "url": "javascript:alert(1)"},
-    {"_id": "long", "title": LONG, "text": f"Belgorod {LONG} {LONG}", "lang": "fr", "date": "2023-05-22T09:20"},
-    {"_id": "rtl", "title": ARABIC, "text": f"{ARABIC} Belgorod.", "lang": "fr", "date": "2023-05-22T10:30"},
-    {"_id": "emoji", "title": "👩🏽‍🚒 Belgorod 🇫🇷", "text": "Belgorod 👨‍👩‍👧‍👦 🏳️‍🌈 ❤️‍🔥 évacuée.", "lang": "fr", "date": "2023-05-22T12:00"},
-    {"_id": "en", "title": "Belgorod attack", "text": "Three drones hit Belgorod. Two people were hurt in the attack.", "lang": "en", "date": "2023-05-22T18:00"},
-    {"_id": "kept", "title": "Bilan", "text": "L’attaque de Belgorod a fait deux blessés, selon le gouverneur.", "lang": "fr", "date": "2023-05-22T19:30"},
-    {"_id": "gone", "title": "Rumeur", "text": "Une rumeur court à Belgorod.", "lang": "fr", "date": "2023-05-22T20:00"},
-]  # fmt: skip
+# Key, time on 22 May 2023, title, text; of these "kept" is edited and "gone" withdrawn.
+ENTRIES = [
+    ("evil", "09:10", EVIL, f"Belgorod {EVIL} et ensuite."),
+    ("long", "09:20", LONG, f"Belgorod {LONG} {LONG}"),
+    ("rtl", "10:30", ARABIC, f"{ARABIC} Belgorod."),
+    ("emoji", "12:00", "👩🏽‍🚒 Belgorod 🇫🇷", "Belgorod 👨‍👩‍👧‍👦 🏳️‍🌈 ❤️‍🔥 évacuée."),
+    ("en", "18:00", "Belgorod attack", "Three drones hit Belgorod. Two people were hurt in the attack."),
+    ("kept", "19:30", "Bilan", "L’attaque de Belgorod a fait deux blessés, selon le gouverneur."),
+    ("gone", "20:00", "Rumeur", "Une rumeur court à Belgorod."),
+]
 SOURCE = "fil/direct.jsonl"
 ASKED = "Qui a revendiqué l’attaque de Belgorod ?"
 CLAIMED = "/entry/ubxvdkf7eu7o63mc"
@@ -79,7 +80,13 @@ def made(folder: Path, seeds: Path) -> Path:
     """The seeds and entries of every hostile kind; one of them edited, one withdrawn."""
     document, index = folder / "fil" / "direct.jsonl", folder / "index"
     document.parent.mkdir()
-    for entries in (FIL, [{**one, "text": one["text"].replace("deux", "trois")} for one in FIL if one["_id"] != "gone"]):
+    before = [
+        {"_id": key, "date": f"2023-05-22T{clock}", "title": title, "text": text, "lang": key if key == "en" else "fr"}
+        for key, clock, title, text in ENTRIES
+    ]
+    before[0]["url"] = "javascript:alert(1)"
+    after = [{**one, "text": one["text"].replace("deux", "trois")} for one in before if one["_id"] != "gone"]
+    for entries in (before, after):
         document.write_text(lines(entries), encoding="utf-8")
         assert ingest([seeds, document.parent], index, HashingEncoder(), Facts(tz="Europe/Paris")).failures == []
     return index
@@ -131,7 +138,7 @@ def tab(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on("request", lambda request: request.url.startswith(base) or wrong.append(request.url))
+        page.on("request", lambda request: wrong.extend([] if request.url.startswith(base) else [request.url]))
         if not failing:
             page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.goto(base + path)
@@ -642,7 +649,7 @@ def test_axe_finds_nothing_wrong_in_any_state(tab: Callable[..., Any], served: S
         found = page.evaluate("rules => axe.run({ runOnly: rules })", RULES[scheme])
         wrong[name] = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
         assert found["passes"]
-    assert wrong == dict.fromkeys(wrong, [])
+    assert {name: found for name, found in wrong.items() if found} == {}
 
 
 def test_nothing_reaches_beyond_a_telephone_in_any_state(tab: Callable[..., Any]) -> None:
@@ -654,7 +661,7 @@ def test_nothing_reaches_beyond_a_telephone_in_any_state(tab: Callable[..., Any]
         for summary in page.locator("summary").all():
             summary.click()
         wrong[name] = overflow(page)
-    assert wrong == dict.fromkeys(STATES, [])
+    assert {name: found for name, found in wrong.items() if found} == {}
 
 
 def test_the_first_load_is_under_a_hundred_kilobytes(chromium: Any, served: Served) -> None:

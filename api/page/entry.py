@@ -64,7 +64,9 @@ def entry(frame: Frame, searcher: Searcher, entry_id: str, at: str = "", as_of: 
 
 def missing(frame: Frame, failure: Exception, path: str) -> str:
     """The page in the place of an entry that cannot be shown, at `path`."""
-    return frame.render("missing.html", failure=frame.explained(failure), here=lambda ui: frame.asked.link(path, ui=ui))
+    return frame.render(
+        "missing.html", failure=frame.explained(failure), retry=None, here=lambda ui: frame.asked.link(path, ui=ui)
+    )
 
 
 def _told(versions: Sequence[Version]) -> list[Told]:

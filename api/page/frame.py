@@ -1,7 +1,7 @@
 """What every page needs of its reader: the language, the manner of writing times and numbers, and what is asked."""
 
 from dataclasses import dataclass, replace
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +73,11 @@ class Frame:
             return self.strings["not_found"]
         name = f"bad_{failure.field}" if isinstance(failure, InvalidRequest) else "unavailable"
         return self.strings[name].format(limit=format_decimal(MAX_QUESTION, locale=self.language))
+
+
+def blank(asked: Asked, language: str) -> Frame:
+    """The frame of a page that shows nothing of an index."""
+    return Frame(asked, language, UTC, "")
 
 
 def web(url: str | None) -> bool:

@@ -42,7 +42,8 @@ export function notice(box, results, words, refresh) {
       return tell(words.unreachable, words.retry, look);
     }
     const shown = +(results.querySelector("[data-generation]")?.dataset.generation ?? generation);
-    if (shown === state.generation || generation === state.generation) {
+    // The page of a failure shows no state at all.
+    if (!generation || shown === state.generation || generation === state.generation) {
       [generation, known] = [state.generation, state.entries];
       return tell("");
     }

@@ -64,13 +64,18 @@ def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = Tru
 def failed(frame: Frame, failure: Exception, searcher: Searcher, whole: bool = True) -> str:
     """What became of a question that could not be asked; for `whole` see `start`."""
     more = {"failure": frame.explained(failure), "chips": _chips(frame, None), "retry": frame.asked.link()}
-    return _page(frame, searcher, "failure.html", **more) if whole else frame.render("failure.html", **more)
+    if not whole:
+        return frame.render("failure.html", **more)
+    # Of an index that cannot be read nothing can be told.
+    names = searcher.reader.store.source_names() if isinstance(failure, InvalidRequest) else []
+    return frame.render("page.html", below="failure.html", source_names=names, generation=0, known=0, **more)
 
 
 def _page(frame: Frame, searcher: Searcher, below: str, **more: Any) -> str:
     store, generation = searcher.reader.store, searcher.reader.snapshot().generation
-    state = {"generation": generation, "known": store.counts(generation)[0]}
-    return frame.render("page.html", below=below, source_names=store.source_names(), **state, **more)
+    known, _ = store.counts(generation)
+    names = store.source_names()
+    return frame.render("page.html", below=below, source_names=names, generation=generation, known=known, **more)
 
 
 def _verdict(answer: Answer) -> str:

@@ -102,7 +102,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "empty_help": "Ajoutez des documents\u00a0: ",
         "how": "Comment demander",
         "how_1": "Une vraie question, dans l’une des deux langues\u00a0: les passages de l’autre sont trouvés aussi.",
-        "how_2": "Un moment («\u00a0mardi soir\u00a0», «\u00a0depuis 14\u00a0h\u00a0») limite la recherche, et la page dit comment.",
+        "how_2": "Un moment («\u00a0mardi soir\u00a0») limite la recherche, et la page dit comment.",
         "how_3": "Si le corpus n’en dit rien, la page le dit, et montre les passages les plus proches.",
         # An entry
         "back": "Retour aux résultats",
@@ -134,7 +134,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "unreachable": "Le serveur ne répond pas. Ce qui est affiché reste lisible.",
         # What goes wrong
         "failed": "La recherche n’a pas abouti",
-        "failed_entry": "L’entrée ne peut pas être montrée",
+        "failed_page": "Cette page ne peut pas être montrée",
         "retry": "Réessayer",
         "bad_query": "Cette question est trop longue\u202f: {limit}\u00a0caractères au plus.",
         "bad_lang": "Les passages sont en français ou en anglais\u202f: choisissez l’un ou l’autre, ou toutes les langues.",
@@ -145,6 +145,8 @@ STRINGS: dict[str, dict[str, str]] = {
         "bad_now": "«\u00a0now\u00a0» doit être une date, ou «\u00a0newest\u00a0» dans un corpus daté.",
         "bad_times": "«\u00a0times\u00a0» vaut «\u00a0yes\u00a0» ou «\u00a0no\u00a0».",
         "unavailable": "L’index ne peut pas être lu pour le moment. Réessayez dans un instant.",
+        "busy": "Le serveur a trop à faire, ou l’index ne peut pas être lu. Réessayez dans un instant.",
+        "nowhere": "Il n’y a rien à cette adresse.",
         "not_found": "L’index n’a pas d’entrée à cette adresse.",
     },
     "en": {
@@ -237,7 +239,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "empty_help": "Add documents: ",
         "how": "How to ask",
         "how_1": "A real question, in either language: passages in the other one are found too.",
-        "how_2": "A time (“Tuesday evening”, “since 2 pm”) narrows the search, and the page says how.",
+        "how_2": "A time (“Tuesday evening”) narrows the search, and the page says how.",
         "how_3": "Where the corpus does not say, the page says so, and shows the nearest passages.",
         "back": "Back to the results",
         "to_start": "New search",
@@ -266,7 +268,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "offline": "You are offline. What is shown can still be read.",
         "unreachable": "The server does not answer. What is shown can still be read.",
         "failed": "The search did not succeed",
-        "failed_entry": "The entry cannot be shown",
+        "failed_page": "This page cannot be shown",
         "retry": "Try again",
         "bad_query": "This question is too long: at most {limit} characters are read.",
         "bad_lang": "Passages are in French or English: choose one of them, or any.",
@@ -277,6 +279,8 @@ STRINGS: dict[str, dict[str, str]] = {
         "bad_now": "“now” must be a date, or “newest” in a corpus that has dates.",
         "bad_times": "“times” is “yes” or “no”.",
         "unavailable": "The index cannot be read at present. Try again in a moment.",
+        "busy": "The server has too much to do, or the index cannot be read. Try again in a moment.",
+        "nowhere": "There is nothing at this address.",
         "not_found": "The index has no entry at this address.",
     },
 }
