@@ -18,6 +18,7 @@ from index.question import Kind, is_question, questions
 from index.quotes import Sentence, Sought, read
 from index.reader import Filters, Snapshot
 from index.records import Entry, Window
+from index.reread import READ
 from index.search import Results, Searcher, check
 from index.sentences import sentences
 from index.terms import content_words
@@ -26,8 +27,6 @@ from index.when import TimePhrase, Why, read_when
 
 THRESHOLD = 0.12
 """The confidence from which on a question counts as answered: see ARCHITECTURE.md for what others would give."""
-READ = 10
-"""Passages whose sentences are looked at."""
 MOST_QUOTES = 3
 CLOSE = 2.0
 """How far below the best one in log-odds a sentence may lie and still add something."""
@@ -230,7 +229,7 @@ class _Walk:
         """What passes the filters, read sentence by sentence."""
         wide = self._find(max(self.k, READ), filters)
         sought = Sought.of(self.asked, self.snapshot)
-        sentences = read(self.asked, sought, [(hit.passage, hit.score) for hit in wide.hits[:READ]], self.snapshot)
+        sentences = read(self.asked, sought, [(hit.passage, hit.unread) for hit in wide.hits[:READ]], self.snapshot)
         ranked = sorted(sentences, key=lambda one: (one.asks, -odds(one)))
         others = wide
         if len(wide.hits) < LEAD and filters != Filters():

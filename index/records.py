@@ -185,7 +185,7 @@ class Hit:
     """A ranked passage. `score` is higher for better; `ranks` says which rankings voted for it and how high.
 
     `twins` are the ids of other entries that say the same further down, and are not shown for themselves; `highlights` are
-    the places in the passage's text of the question's words.
+    the places in the passage's text of the question's words; `unread` is the score before the best passages were read again.
     """
 
     rank: int
@@ -194,6 +194,7 @@ class Hit:
     ranks: Mapping[str, Vote] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     highlights: tuple[tuple[int, int], ...] = ()
+    unread: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from embed import Encoder, ModelCard
 from index.errors import InvalidRequest
-from index.evidence import Asked, gather, gather_all, understand
-from index.fuse import fuse
+from index.evidence import Asked, Votes, gather, gather_all, understand
+from index.fuse import Evidence, fuse
 from index.highlight import highlights, wanted_terms
 from index.language import LANGUAGES
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Passage, Ranking, Vote
+from index.reread import reread
 from index.twins import ALIKE, Wording, alike, likeness, wording
 
 MAX_HITS = 100
@@ -27,10 +28,13 @@ _TWIN_PASSAGES = 8
 
 @dataclass(frozen=True)
 class Ranked:
-    """A fused ranking and those it came from; ids, not yet passages."""
+    """A fused ranking and those it came from; ids, not yet passages. `unread` has the scores that its passages had before the
+    best were read again (`index.reread`).
+    """
 
     fused: Ranking
     votes: Mapping[str, Ranking]
+    unread: Ranking
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,10 @@ class Searcher:
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
         """What `search` gives, for a question that was understood before."""
         evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
-        fused = fuse(evidence)
-        hits = self._hits(asked, Ranked(fused, votes), k)
+        ranked = _ranked(asked, evidence, votes, snapshot)
+        hits = self._hits(asked, ranked, k)
         known = self.reader.store.committed(snapshot.generation)
-        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k, fused)
+        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k, ranked.fused)
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -123,8 +127,9 @@ class Searcher:
 
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
-        evidence, votes = gather(understand(question, self.encoder, snapshot), depth, filters, snapshot)
-        return Ranked(fuse(evidence), votes)
+        asked = understand(question, self.encoder, snapshot)
+        evidence, votes = gather(asked, depth, filters, snapshot)
+        return _ranked(asked, evidence, votes, snapshot)
 
     def everything(self, question: str, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that passes the filters, ranked by all the evidence.
@@ -132,11 +137,13 @@ class Searcher:
         It takes seconds for a hundred thousand passages, and some hundred bytes of memory for each. A passage has the score
         that `search` gives it, unless its entry has a better one that `search` did not look at.
         """
-        evidence, votes = gather_all(understand(question, self.encoder, snapshot), filters, snapshot)
-        return Ranked(fuse(evidence), votes)
+        asked = understand(question, self.encoder, snapshot)
+        evidence, votes = gather_all(asked, filters, snapshot)
+        return _ranked(asked, evidence, votes, snapshot)
 
     def _hits(self, asked: Asked, ranked: Ranked, k: int) -> tuple[Hit, ...]:
         shown, wanted = self._folded(ranked.fused, k), wanted_terms(asked.text, asked.lang)
+        unread = dict(zip(ranked.unread.ids.tolist(), ranked.unread.scores.tolist(), strict=True))
         votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in shown}
         for name, ranking in ranked.votes.items():
             for place, (i, score) in enumerate(ranking, start=1):
@@ -150,6 +157,7 @@ class Searcher:
                 votes[one.passage.id],
                 tuple(dict.fromkeys(one.twins)),
                 tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
+                unread[one.passage.id],
             )
             for rank, one in enumerate(shown, start=1)
         )
@@ -182,6 +190,11 @@ class _Shown:
     score: float
     said: Wording
     twins: list[str] = field(default_factory=list)
+
+
+def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:
+    fused = fuse(evidence)
+    return Ranked(reread(asked, fused, snapshot), votes, fused)
 
 
 def check(question: str, k: int, filters: Filters) -> None:

@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 FLOORS = json.loads((HERE / "floors.json").read_text())
 ASKED = [json.loads(line) for line in (HERE / "names_numbers_times.jsonl").read_text(encoding="utf-8").splitlines()]
 QUESTIONS = 60
-# The aim is .95 everywhere. In the press, where many articles tell of one event, it is not reached yet.
-HIT3 = {"press_gilets_jaunes": 0.89, "liveblog_en": 0.95, "liveblog_fr": 0.95}
+# The aim is .95 over all hundred. In the press many articles tell of one event.
+HIT3 = {"press_gilets_jaunes": 0.94, "liveblog_en": 0.95, "liveblog_fr": 0.95}
 
 # Shares of 200 questions each: the first quote is right, one of three is, confidence tells the questions without an answer from
 # the others (area under the curve), and these are refused.

@@ -26,7 +26,7 @@ import torch
 
 from embed import Encoder, bundled, load
 from index import evaluate, judgements
-from index.answer import READ, THRESHOLD
+from index.answer import THRESHOLD
 from index.confidence import SENTENCE, TRUST, lead, logit
 from index.evidence import understand
 from index.judgements import EvaluationSet, Question
@@ -34,6 +34,7 @@ from index.measures import auroc, holds_answer
 from index.question import Kind
 from index.quotes import Sentence, Sought, read
 from index.reader import Filters
+from index.reread import READ
 from index.search import Searcher
 
 KINDS = tuple(kind for kind in Kind if kind is not Kind.OTHER)
@@ -98,7 +99,7 @@ def look(searcher: Searcher, kind: str, question: Question) -> Tried | None:
     understood = understand(question.text, searcher.encoder, snapshot)
     hits = searcher.find(understood, READ, Filters(), snapshot).hits
     sought = Sought.of(understood, snapshot)
-    sentences = read(understood, sought, [(hit.passage, hit.score) for hit in hits], snapshot)
+    sentences = read(understood, sought, [(hit.passage, hit.unread) for hit in hits], snapshot)
     if not sentences:
         return None
     right = [bool(question.grades.get(one.passage.entry.key)) and holds_answer(one.text, question.answers) for one in sentences]
