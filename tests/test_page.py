@@ -432,7 +432,7 @@ def test_a_browser_is_told_of_a_busy_server_on_a_page_and_a_program_in_json(seed
         assert (response.status_code, response.headers["retry-after"]) == (503, "2")
         shown = Page(response.text)
         assert "The server has too much to do, or the index cannot be read. Try again in a moment." in shown.text("p")
-        assert ["/?q=x"] == [one["href"] for one in shown.all("a") if one.get("class") == "button"]
+        assert [one["href"] for one in shown.all("a") if one.get("class") == "button"] == ["/?q=x"]
         assert client.get("/", params={"q": "x"}).headers["content-type"] == "application/problem+json"
 
 
