@@ -470,7 +470,6 @@ def test_an_entry_stands_between_those_before_and_after_it(client: TestClient) -
         "mardi 23 mai 2023 à 6\u202fh\u202f25",
         "mardi 23 mai 2023 à 6\u202fh\u202f35",
         "mardi 23 mai 2023 à 7\u202fh\u202f44",
-        "mardi 23 mai 2023 à 7\u202fh\u202f58",
     ]
 
 

@@ -379,7 +379,7 @@ def test_an_entry_is_read_in_its_place_and_one_comes_back(tab: Callable[..., Any
     said = page.locator("#passage").inner_text()
     assert said.startswith("L’opération a pour l’instant été revendiquée")
     assert page.locator("#passage").evaluate("one => one.getBoundingClientRect().bottom < innerHeight")
-    assert page.locator(".thread li").count() == 4
+    assert page.locator(".thread li").count() == 3
     page.locator(".thread li a", has_text="Shanghai").click()
     assert "Shanghai" in page.locator("h1").inner_text()
     page.click("text=Retour aux résultats")

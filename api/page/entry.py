@@ -16,7 +16,7 @@ from index.language import question_language
 from index.records import Version
 from index.search import Searcher
 
-_BESIDE = 3
+_BESIDE = 2
 """Entries that are shown before and after."""
 _MOST_WORDS = 4000
 """Of two texts that are compared: the time goes with the square of them."""

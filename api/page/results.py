@@ -24,7 +24,7 @@ _LATEST = 5
 
 @dataclass(frozen=True)
 class Chip:
-    """Something that narrows the search, in words, and the address without it."""
+    """Something that narrows the search, in words, and the address without it; or another way on."""
 
     text: str
     link: str
@@ -63,11 +63,14 @@ def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = Tru
 
 def failed(frame: Frame, failure: Exception, searcher: Searcher, whole: bool = True) -> str:
     """What became of a question that could not be asked; for `whole` see `start`."""
-    more = {"failure": frame.explained(failure), "chips": _chips(frame, None), "retry": frame.asked.link()}
+    asked, theirs = frame.asked, isinstance(failure, InvalidRequest)
+    # What is wrong with a question stays wrong when it is asked again.
+    way_on = Chip(frame.strings["clear"], asked.cleared()) if theirs else Chip(frame.strings["retry"], asked.link())
+    more = {"failure": frame.explained(failure), "chips": _chips(frame, None), "way_on": way_on}
     if not whole:
         return frame.render("failure.html", **more)
     # Of an index that cannot be read nothing can be told.
-    names = searcher.reader.store.source_names() if isinstance(failure, InvalidRequest) else []
+    names = searcher.reader.store.source_names() if theirs else []
     return frame.render("page.html", below="failure.html", source_names=names, generation=0, known=0, **more)
 
 
