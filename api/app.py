@@ -5,14 +5,15 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query
 from starlette.routing import Route
 
-from api import problems, replies
+from api import openai, problems, replies, rerank
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.opened import Open
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
 from api.schemas import (
@@ -28,7 +29,6 @@ from api.schemas import (
 )
 from api.settings import AT_ONCE, WAITING
 from api.turns import Turns
-from index.errors import FilrougeError
 from index.search import Searcher
 
 _DESCRIPTION = """
@@ -78,20 +78,14 @@ def create_app(
     app.add_middleware(FailurePages)
     problems.install(app)
     _add_routes(app, threshold)
+    app.include_router(openai.router)
+    app.include_router(rerank.router)
     app.include_router(page_routes.routes(threshold))
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
     return app
 
 
-def _searcher(request: Request) -> Searcher:
-    searcher: Searcher | None = getattr(request.app.state, "searcher", None)
-    if searcher is None:
-        raise FilrougeError("the index is not loaded")
-    return searcher
-
-
-Open = Annotated[Searcher, Depends(_searcher)]
 EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]

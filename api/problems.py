@@ -10,7 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
+from api.dialects import Fault, translated
 from api.schemas import FieldProblem, Problem
 from embed import EmbedError
 from embed.errors import EncoderBusy
@@ -53,23 +55,48 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _TOLD[status], "content": {MEDIA_TYPE: {}}} for status in statuses}
 
 
+class ProblemResponse(JSONResponse):
+    """A problem on its way to a caller, in the shape that the address which was asked has for errors (`api.dialects`)."""
+
+    def __init__(self, problem: Problem, headers: dict[str, str] | None = None, fault: Fault | None = None) -> None:
+        super().__init__(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
+        self._problem, self._fault, self._more = problem, fault, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        there = translated(scope["path"], self._problem, self._fault)
+        if there is None:
+            await super().__call__(scope, receive, send)
+        else:
+            status, body = there
+            await JSONResponse(body.model_dump(), status, self._more)(scope, receive, send)
+
+
 def problem(
     status: int,
     detail: str,
     kind: str = "",
     fields: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    """A response that tells of an error."""
+    fault: Fault | None = None,
+) -> ProblemResponse:
+    """A response that tells of an error; `fault` is what the validator said of the first of the fields."""
     title = HTTPStatus(status).phrase
+    # What a caller wrote is repeated, and JSON may hold half a character, which none can be sent.
+    detail = _whole(detail)
+    fields = [FieldProblem(field=_whole(one.field), message=_whole(one.message)) for one in fields or []]
     body = Problem(
         type=f"urn:filrouge:{kind or title.lower().replace(' ', '-')}",
         title=title,
         status=status,
         detail=detail,
-        errors=fields or [],
+        errors=fields,
     )
-    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+    return ProblemResponse(body, headers, fault)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def install(app: FastAPI) -> None:
@@ -132,7 +159,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         if one["type"] == "json_invalid":
             return problem(400, f"the body is not JSON: {one['ctx']['error']}, at character {one['loc'][-1]}", "bad-request")
     fields = faults([{**one, "loc": one["loc"][1:] or one["loc"]} for one in error.errors()])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, in_a_line(fields), "invalid-request", fields)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, in_a_line(fields), "invalid-request", fields, fault=error.errors()[0])
 
 
 def faults(errors: Sequence[Mapping[str, Any]]) -> list[FieldProblem]:

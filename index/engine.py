@@ -222,12 +222,12 @@ class ExactTerms:
 
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
-        total = len(self._terms)
-        mean = sum(c.total() for c in self._terms.values()) / total if total else 1.0
+        held = len(self._terms)
+        mean = sum(c.total() for c in self._terms.values()) / held if held else 1.0
         scores: dict[int, float] = {}
         for term, counts in weighted(terms).items():
             holders = {i: c for i, c in self._terms.items() if term in c}
-            weight = counts * rarity(len(holders), total)
+            weight = counts * rarity(self.frequencies([term])[0], len(self))
             for i, counter in holders.items():
                 frequency = counter[term]
                 norm = K1 * (1 - B + B * counter.total() / mean)

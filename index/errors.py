@@ -2,7 +2,7 @@
 
 FilrougeError
 ├── InvalidRequest          the caller asked for something that cannot be: an empty question, k of 0, an unknown filter
-├── NotFound                the entry asked for is not in this index
+├── NotFound                what is asked for is not in this index
 ├── Unreachable             a page that is followed cannot be had now, or is not what it was
 ├── UnreadableDocument      a document cannot be read: missing, empty, binary, in an unknown format
 │   └── InvalidManifest     a folder's manifest.toml contradicts itself or the folder
@@ -27,7 +27,11 @@ class InvalidRequest(FilrougeError):
 
 
 class NotFound(FilrougeError):
-    """No such entry."""
+    """No such entry, or whatever `field` names."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Unreachable(FilrougeError):

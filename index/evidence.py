@@ -67,7 +67,7 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     lexical = terms.matching(_united(asked.terms), depth, among)
     bridged = terms.matching(asked.translated, depth, among)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
-    scores = _Scores(
+    scores = Scorers(
         lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
         lambda ids: [_complete(Ranking.empty(), ids, partial(_matching, terms, word)) for word in asked.terms],
         lambda ids: _complete(bridged, ids, partial(_matching, terms, asked.translated)),
@@ -89,7 +89,7 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
     words = [snapshot.terms.matching(word, most, wide) for word in asked.terms]
     bridged = snapshot.terms.matching(asked.translated, most, wide)
     known = _by_id(dense), [_by_id(word) for word in words], _by_id(bridged)
-    scores = _Scores(
+    scores = Scorers(
         lambda some: _looked_up(known[0], some),
         lambda some: [_looked_up(word, some) for word in known[1]],
         lambda some: _looked_up(known[2], some),
@@ -102,7 +102,7 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
 
 
 @dataclass(frozen=True)
-class _Scores:
+class Scorers:
     """How to find, for ascending ids, each one's cosine, its BM25 by each word of the question, and by the translated terms."""
 
     cosines: Callable[[Ids], Scores]
@@ -110,15 +110,23 @@ class _Scores:
     bridges: Callable[[Ids], Scores]
 
 
-def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: _Scores) -> Evidence:
-    """What speaks for each of `found` (ascending) that the snapshot has."""
+def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: Scorers) -> Evidence:
     near = snapshot.neighbours(found, REACH)
+    return weigh(asked, found, near, snapshot.store.words(sorted(near)), scores)
+
+
+def weigh(
+    asked: Asked, found: Ids, near: Mapping[int, tuple[int, str]], words: Mapping[int, Codes], scores: Scorers
+) -> Evidence:
+    """What speaks for each of `found` (ascending). `near` has those that there are, and the passages near them: version and
+    language; `words` has the words of each.
+    """
     ids = np.array(sorted(near), dtype=np.int64)
     # While a writer is at work an engine may still show what is no longer there.
     found = np.intersect1d(found, ids)
     cosines, bridges = scores.cosines(ids), scores.bridges(ids)
     points = np.stack([*scores.points(ids)], axis=1) if asked.terms else np.zeros((len(ids), 0), dtype=np.float32)
-    matched = _matched(asked.words, ids, snapshot.store.words(ids.tolist()))
+    matched = _matched(asked.words, ids, words)
     versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
     wanted = np.isin(ids, found)
     own = np.full(len(ids), np.nan, dtype=np.float32)

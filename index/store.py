@@ -47,6 +47,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Holding:
+    """What is kept of a source: since when, and how much text, title included."""
+
+    since: datetime
+    bytes: int
+
+
+@dataclass(frozen=True)
 class NewPassage:
     """A passage about to be written: its span, and the hash under which its vector is kept."""
 
@@ -349,6 +357,18 @@ class Store:
             Source(name, entries, passages, tuple(sorted(langs.split(","))), _moment(first, tz), _moment(last, tz))
             for name, entries, langs, first, last, tz, passages in rows
         ]
+
+    def holdings(self, generation: int) -> dict[str, Holding]:
+        """What is kept in `generation` of every source that it ever had, by name."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT s.name, min(b.committed),
+                       sum(CASE WHEN {_ALIVE.format("v")} THEN length(CAST(v.title || v.text AS BLOB)) ELSE 0 END)
+                    {_FROM_VERSIONS} JOIN generations b ON b.number = v.born
+                    WHERE v.born <= :generation GROUP BY s.id""",
+                {"generation": generation},
+            ).fetchall()
+        return {name: Holding(_moment(since, "UTC") or _EPOCH, size) for name, since, size in rows}
 
     # Reading
 

@@ -6,13 +6,18 @@ import os
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
+from api import server
 from api.app import create_app
 from embed import Encoder, bundled, load
 from embed.hashing import HashingEncoder
@@ -83,6 +88,37 @@ def client(seed_index: Path) -> Iterator[TestClient]:
     app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Path, Encoder], AbstractContextManager[str]]:
+    """Answer over HTTP from the index in a folder while a block lasts, on a free port of the loopback; gives the address."""
+
+    @contextmanager
+    def serving(folder: Path, encoder: Encoder) -> Iterator[str]:
+        with server.listen("127.0.0.1", 0) as listener:
+            app = create_app(lambda: Searcher(folder, encoder))
+            running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+            thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                while not running.started:
+                    assert thread.is_alive()
+                    time.sleep(0.01)
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                running.should_exit = True
+                thread.join(30)
+                assert not thread.is_alive()
+
+    return serving
+
+
+@pytest.fixture(scope="module")
+def address(seed_index: Path, serving: Callable[[Path, Encoder], AbstractContextManager[str]]) -> Iterator[str]:
+    """Where `seed_index` is served, to clients that open connections of their own."""
+    with serving(seed_index, HashingEncoder()) as address:
+        yield address
 
 
 @pytest.fixture

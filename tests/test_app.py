@@ -480,6 +480,14 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
         ("get", "/sources", "sources"),
         ("get", "/health", "health"),
         ("get", "/ready", "ready"),
+        ("get", "/v1/vector_stores", "list_vector_stores"),
+        ("get", "/v1/vector_stores/{vector_store_id}", "get_vector_store"),
+        ("post", "/v1/vector_stores/{vector_store_id}/search", "search_vector_store"),
+        ("get", "/v1/models", "list_models"),
+        ("get", "/v1/models/{model}", "get_model"),
+        ("post", "/v1/embeddings", "create_embeddings"),
+        ("post", "/v1/rerank", "rerank_v1"),
+        ("post", "/v2/rerank", "rerank_v2"),
     ]
 
 
@@ -495,11 +503,17 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
         "health": {500},
         "ready": {500, 503},
     }
-    for _, _, operation in operations(described):
+    for _, path, operation in operations(described):
         assert operation["summary"]
         assert operation["description"].endswith(".")
         responses = dict(operation["responses"])
         assert list(responses.pop("200")["content"]) == ["application/json"]
+        if path.startswith(("/v1/", "/v2/")):
+            shape = "CohereError" if path.endswith("/rerank") else "OpenAIError"
+            reference = {"schema": {"$ref": f"#/components/schemas/{shape}"}}
+            told = {status: response["content"] for status, response in responses.items()}
+            assert told == {status: {"application/json": reference} for status in ("4XX", "5XX")}
+            continue
         assert {int(status) for status in responses} == errors[operation["operationId"]]
         for response in responses.values():
             assert response["description"]

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import itertools
 import re
 import shlex
 import subprocess
@@ -25,6 +26,8 @@ from index.search import Searcher
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")}
 README, ARCHITECTURE, CHANGELOG = DOCS.values()
+GUIDES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in (ROOT / "api/guides").glob("*.md")}
+ALL = {**DOCS, **GUIDES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # A folder in the docs that is not one of the repository: it is made in every index.
 MADE = {"cache/"}
@@ -99,23 +102,26 @@ def test_the_choices_of_an_option_are_in_the_readme() -> None:
                 assert any(choice in span.split() for span in spans(README)), choice
 
 
-def lines_to_type(text: str) -> Iterator[str]:
-    """The filrouge command lines in fenced blocks."""
+def lines_to_type(text: str) -> Iterator[list[str]]:
+    """The arguments of filrouge in the command lines of fenced blocks."""
     for block in blocks(text):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             found = re.match(r"(?:\$ )?(?:\S*/)?filrouge (.+)$", line)
             if found:
-                yield found[1].partition("  #")[0]
+                words = shlex.shlex(found[1].partition("  #")[0], posix=True, punctuation_chars="|>;&")
+                words.commenters = ""
+                words.whitespace_split = True
+                yield list(itertools.takewhile(lambda word: not set(word) <= set("|>;&"), words))
 
 
-@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_command_line_in_the_docs_is_understood(name: str) -> None:
-    for line in lines_to_type(DOCS[name]):
-        assert cli.build_parser().parse_args(shlex.split(line)).function, line
+    for line in lines_to_type(ALL[name]):
+        assert cli.build_parser().parse_args(line).function, line
 
 
 def test_there_are_command_lines_in_the_readme() -> None:
-    assert {line.split()[0] for line in lines_to_type(README)} >= {"index", "search"}
+    assert {line[0] for line in lines_to_type(README)} >= {"index", "search"}
 
 
 def test_every_command_line_in_the_makefile_is_understood() -> None:
@@ -181,10 +187,12 @@ def nothing() -> Searcher:
     raise FilrougeError("not asked for")
 
 
-def test_every_parameter_and_every_field_of_a_hit_is_in_the_readme() -> None:
+def test_every_parameter_is_in_the_readme_and_every_field_of_a_hit_in_the_guide() -> None:
     parameters = create_app(nothing).openapi()["paths"]["/search"]["get"]["parameters"]
-    for name in [one["name"] for one in parameters if one["name"] != "q"] + list(HitOut.model_fields):
+    for name in [one["name"] for one in parameters if one["name"] != "q"]:
         assert name in spans(README), name
+    for name in HitOut.model_fields:
+        assert name in spans(GUIDES["api/guides/http.md"]), name
     assert "`GET /search?q=...`" in README
 
 
@@ -214,21 +222,31 @@ def test_the_manifest_in_the_readme_is_one() -> None:
 # Paths, modules, targets
 
 
-@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_path_in_the_docs_is_there(name: str) -> None:
-    for span in spans(DOCS[name]):
+    for span in spans(ALL[name]):
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/|([\w.-]+/)+[\w-]+\.[a-z]+", span) and span not in MADE:
             assert (ROOT / span).exists(), span
 
 
-@pytest.mark.parametrize("name", DOCS)
+def headings(text: str) -> set[str]:
+    """What a link to a part of a page may name."""
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_link_in_the_docs_leads_somewhere(name: str) -> None:
-    headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", DOCS[name], re.M)}
-    for link in re.findall(r"\]\(([^)\s]+)\)", DOCS[name]):
-        if link.startswith("#"):
-            assert link[1:] in headings, link
-        elif "://" not in link:
-            assert (ROOT / link.partition("#")[0]).exists(), link
+    for link in re.findall(r"\]\(([^)\s]+)\)", ALL[name]):
+        if "://" not in link:
+            page, _, part = link.partition("#")
+            leads_to = (ROOT / name).parent / page if page else ROOT / name
+            assert leads_to.exists(), link
+            assert not part or part in headings(leads_to.read_text(encoding="utf-8")), link
+
+
+def test_every_guide_has_its_row_among_the_doors() -> None:
+    told = [link for cell, *_ in rows(README, "door") for link in re.findall(r"\]\(([^)]+)\)", cell)]
+    assert sorted(told) == sorted(GUIDES)
 
 
 def test_every_module_has_its_place_in_the_architecture() -> None:
@@ -281,9 +299,9 @@ def test_the_changelog_begins_with_what_is_not_released_or_this_release() -> Non
     assert heading == "## Unreleased" or heading.startswith(f"## {version}")
 
 
-@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_docs_have_no_loose_ends(name: str) -> None:
-    assert not re.findall(r"^[A-Z]{6,}$|TODO|FIXME|XXX|\bTBD\b", DOCS[name], re.MULTILINE)
+    assert not re.findall(r"^[A-Z]{6,}$|TODO|FIXME|XXX|\bTBD\b", ALL[name], re.MULTILINE)
 
 
 def test_nothing_of_this_machine_is_in_the_repository() -> None:

@@ -44,7 +44,7 @@ TOP_LEVEL = {
     "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci", ".gitignore", ".git",
 }  # fmt: skip
 # Packages that come with one of ours and are spoken to directly.
-COMES_WITH = {"starlette": "fastapi", "huggingface_hub": "transformers", "anyio": "mcp"}
+COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic", "huggingface_hub": "transformers", "anyio": "mcp"}
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import anyio
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client, StdioServerParameters, types
 from mcp.shared.exceptions import MCPError
 
-from api import chatbot, server
+import api
+from api import chatbot
 from api.app import create_app
 from api.mcp import PATH
 from embed import Encoder
@@ -36,29 +36,14 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 MODES = ("auto", "legacy")
 QUESTIONS = ["Qui a revendiqué l’attaque de Belgorod ?", "What did the Kremlin say about the incursion?"]
 Open = Callable[[], Any]
+Serving = Callable[[Path, Encoder], AbstractContextManager[str]]
 
 
 class Served:
-    """A server in a thread of this process, on a free port of the loopback."""
+    """A server on the loopback, and its answers."""
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self._listening = server.listen("127.0.0.1", 0)
-        listener = self._listening.__enter__()
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(lambda: Searcher(folder, encoder))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        """Let what runs end, and give the port back."""
-        self._server.should_exit = True
-        self._thread.join(30)
-        self._listening.__exit__(None, None, None)
-        assert not self._thread.is_alive()
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def get(self, path: str, **asked: Any) -> Any:
         """What HTTP answers."""
@@ -72,11 +57,10 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(seed_index: Path) -> Iterator[Served]:
+def served(seed_index: Path, serving: Serving) -> Iterator[Served]:
     """`seed_index` over HTTP."""
-    served = Served(seed_index, HashingEncoder())
-    yield served
-    served.close()
+    with serving(seed_index, HashingEncoder()) as url:
+        yield Served(url)
 
 
 @pytest.fixture
@@ -481,16 +465,15 @@ def test_an_application_can_be_started_again(seed_index: Path) -> None:
 
 # The documentation
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## MCP\n")[2].partition("\n## ")[0]
+GUIDE = (Path(api.__file__).parent / "guides" / "mcp.md").read_text(encoding="utf-8")
 
 
 def shown(language: str) -> list[str]:
-    """The fenced blocks of the section, in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+    """The fenced blocks of the guide, in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_configurations_in_the_readme_connect(stdio: StdioServerParameters, seed_index: Path, served: Served) -> None:
+def test_the_configurations_in_the_guide_connect(stdio: StdioServerParameters, seed_index: Path, served: Served) -> None:
     started, asked = (json.loads(block)["mcpServers"]["filrouge"] for block in shown("json"))
     assert started["command"].endswith(".venv/bin/filrouge")
     assert asked["type"] == "http"
@@ -509,10 +492,10 @@ def test_the_configurations_in_the_readme_connect(stdio: StdioServerParameters, 
     run(work)
 
 
-def test_every_tool_is_in_the_readme_with_what_it_takes() -> None:
+def test_every_tool_is_in_the_guide_with_what_it_takes() -> None:
     told = {
         cells[0].strip("` "): re.findall(r"`(\w+)`", cells[1])
-        for cells in (row.strip("|").split(" | ") for row in SECTION.splitlines() if row.startswith("| `"))
+        for cells in (row.strip("|").split(" | ") for row in GUIDE.splitlines() if row.startswith("| `"))
     }
     assert list(told) == list(chatbot.TOOLS)
     for name, takes in told.items():
@@ -521,25 +504,10 @@ def test_every_tool_is_in_the_readme_with_what_it_takes() -> None:
 
 
 @pytest.mark.model
-def test_the_program_in_the_readme_prints_quotes(
-    seeds: Path, model: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path, serving: Serving) -> None:
     ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = Served(tmp_path / "index", model)
-    (program,) = shown("python")
-    try:
-        exec(program.replace("http://127.0.0.1:8000", served.url), {"__name__": "__main__"})
-    finally:
-        served.close()
-    assert "Légion Liberté pour la Russie" in capsys.readouterr().out
 
-
-@pytest.mark.model
-def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder, tmp_path: Path) -> None:
-    ingest([seeds], tmp_path / "index", model, Facts(tz="Europe/Paris"))
-    served = Served(tmp_path / "index", model)
-
-    async def work() -> None:
+    async def work(served: Served) -> None:
         async with Client(served.url + PATH, read_timeout_seconds=60) as client:
             for question in ("Qui a revendiqué l'attaque de Belgorod ?", "Who claimed the Belgorod attack?"):
                 found = json.loads(text(await client.call_tool("search", {"query": question})))
@@ -555,7 +523,5 @@ def test_the_default_model_answers_across_languages(seeds: Path, model: Encoder,
             assert answer is not None
             assert (answer["answered"], answer["code"]) == (False, "not_in_corpus")
 
-    try:
-        run(work)
-    finally:
-        served.close()
+    with serving(tmp_path / "index", model) as url:
+        run(lambda: work(Served(url)))

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from api import problems
 from api.app import create_app
+from api.schemas import FieldProblem
 from embed import EmbedError, ModelNotFound, WeightsDamaged
 from embed.errors import CannotExport, EncoderBusy
 from embed.hashing import HashingEncoder
@@ -145,6 +146,12 @@ def test_several_faults_are_told_at_once(client: TestClient) -> None:
     response = client.post("/search", json={"k": 0, "z": 1})
     assert {one["field"] for one in response.json()["errors"]} == {"query", "k", "z"}
     assert set(response.json()["detail"].split("; ")) == set(told.split("; "))
+
+
+def test_half_a_character_that_a_message_repeats_can_be_sent() -> None:
+    response = problems.problem(404, "no '\ud83d'", fields=[FieldProblem(field="\ud83d", message="no")])
+    told = json.loads(bytes(response.body))
+    assert (told["detail"], told["errors"]) == ("no '?'", [{"field": "?", "message": "no"}])
 
 
 @pytest.mark.parametrize(

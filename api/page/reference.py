@@ -41,11 +41,13 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(f"“{value}”" for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         return f"list of {_kind(schema['items'])}"
-    if schema.get("type") == "object":
+    if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {_kind(schema['additionalProperties'])} by name"
     words = str(schema.get("type", "anything"))
     if "minimum" in schema:
-        words += f", {schema['minimum']:g} to {schema['maximum']:g}"
+        words += (
+            f", {schema['minimum']:g} to {schema['maximum']:g}" if "maximum" in schema else f", at least {schema['minimum']:g}"
+        )
     if "maxLength" in schema:
         words += f", at most {schema['maxLength']} characters"
     return words

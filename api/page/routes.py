@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from api import page, problems, replies
+from api.opened import Open
 from api.page import entry, reference, results
 from api.page.address import Asked
 from api.page.frame import Frame
@@ -23,12 +24,12 @@ def routes(threshold: float | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
-    def first_page(request: Request) -> HTMLResponse:
-        return _results(request, threshold, whole=True)
+    def first_page(request: Request, searcher: Open) -> HTMLResponse:
+        return _results(request, searcher, threshold, whole=True)
 
     @router.get("/page/results")
-    def below_the_form(request: Request) -> HTMLResponse:
-        return _results(request, threshold, whole=False)
+    def below_the_form(request: Request, searcher: Open) -> HTMLResponse:
+        return _results(request, searcher, threshold, whole=False)
 
     @router.get("/page/{version}/{name}")
     def file(version: str, name: str) -> Response:
@@ -39,8 +40,8 @@ def routes(threshold: float | None) -> APIRouter:
         return Response(content, media_type=media, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"})
 
     @router.get("/entry/{entry_id}")
-    def one_entry(request: Request, entry_id: str, at: str = "") -> HTMLResponse:
-        searcher, frame = _opened(request)
+    def one_entry(request: Request, entry_id: str, searcher: Open, at: str = "") -> HTMLResponse:
+        frame = _frame(request, searcher)
         try:
             as_of: datetime | None = make_moment(frame.zone, frame.asked.as_of or None)
             return HTMLResponse(entry.entry(frame, searcher, entry_id, at, as_of), headers=page.HEADERS)
@@ -55,18 +56,16 @@ def routes(threshold: float | None) -> APIRouter:
     return router
 
 
-def _opened(request: Request) -> tuple[Searcher, Frame]:
-    """The index, and who reads."""
-    searcher: Searcher | None = getattr(request.app.state, "searcher", None)
-    if searcher is None:
-        raise FilrougeError("the index is not loaded")
+def _frame(request: Request, searcher: Searcher) -> Frame:
+    """Who reads, and what is asked."""
     asked = Asked.of(request.query_params)
     language = choose_language(asked.ui, request.headers.get("accept-language", ""))
-    return searcher, Frame.over(searcher.reader.store, asked, language, str(request.base_url))
+    return Frame.over(searcher.reader.store, asked, language, str(request.base_url))
 
 
-def _results(request: Request, threshold: float | None, whole: bool) -> HTMLResponse:
-    searcher, frame = _opened(request)
+def _results(request: Request, searcher: Searcher, threshold: float | None, whole: bool) -> HTMLResponse:
+    frame = _frame(request, searcher)
+    # As it was written: of a question far over the limit the frame has the beginning.
     asked = Asked.of(request.query_params)
     if not asked.q:
         return HTMLResponse(results.start(frame, searcher, whole), headers=page.HEADERS)

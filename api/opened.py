@@ -1,0 +1,20 @@
+"""Which index does a route answer from?"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from index.errors import FilrougeError
+from index.search import Searcher
+
+
+def searcher(request: Request) -> Searcher:
+    """The index that the application opened when it started. Raises `FilrougeError` before and after."""
+    opened: Searcher | None = getattr(request.app.state, "searcher", None)
+    if opened is None:
+        raise FilrougeError("the index is not loaded")
+    return opened
+
+
+Open = Annotated[Searcher, Depends(searcher)]
+"""A parameter of a route that is given the open index."""
