@@ -209,6 +209,24 @@ def test_the_answer_comes_first_with_its_source_its_time_and_how_sure_it_is(seed
     assert "mardi 23 mai 2023" in shown.text("p", "from")[0]
 
 
+def test_entries_that_say_the_same_are_shown_once_with_their_twins(tmp_path: Path, encoder: HashingEncoder) -> None:
+    text = "Le préfet a fermé la route de la vallée après l’éboulement de la nuit."
+    (tmp_path / "fil").mkdir()
+    for name in ("a", "b"):
+        lines = {"_id": name, "title": f"Titre {name}", "text": text, "lang": "fr", "date": "2023-05-22T09:00"}
+        (tmp_path / "fil" / f"{name}.jsonl").write_text(json.dumps(lines), encoding="utf-8")
+    ingest([tmp_path / "fil"], tmp_path / "index", encoder, Facts(tz="Europe/Paris"))
+    with TestClient(create_app(lambda: Searcher(tmp_path / "index", encoder))) as client:
+        shown = read(client, q="route de la vallée", ui="fr")
+        assert passages(shown) == [text]
+        assert "1 autre entrée dit la même chose" in shown.text("summary")
+        assert "Titre b" in shown.text("a")
+        (twin,) = [
+            str(one["href"]) for one in shown.all("a") if str(one["href"]).startswith("/entry/") and "at=" not in str(one)
+        ]
+        assert "Disent la même chose" in Page(client.get(twin).text).text("h2")
+
+
 def test_what_is_fetched_by_scripts_is_what_stands_on_the_page(client: TestClient) -> None:
     for asked in ({}, {"q": "drones"}, {"q": "x", "lang": "de"}, {"q": "x", "since": "2030-01-01"}):
         whole, part = client.get("/", params=asked), client.get("/page/results", params=asked)

@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta, tzinfo
 
+from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal, format_percent
 
-from api.page.words import STRINGS
+from api.page.words import LANGUAGES, STRINGS
 from index.records import Entry, Window
 
+_LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 _SURE = ((0.6, "sure"), (0.35, "likely"), (0.2, "possible"), (0.0, "unsure"))
 """From which confidence on an answer is called what. Of answers at .5 about three in four hold the fact to the letter."""
 
@@ -29,7 +31,7 @@ def percent(value: float, language: str) -> str:
     >>> percent(0.756, "fr"), percent(0.756, "en")
     ('76\\xa0%', '76%')
     """
-    return format_percent(round(value, 2), locale=language)
+    return format_percent(round(value, 2), locale=_LOCALES[language])
 
 
 def number(value: float, language: str) -> str:
@@ -38,7 +40,7 @@ def number(value: float, language: str) -> str:
     >>> number(0.51249, "fr")
     '0,512'
     """
-    return format_decimal(round(value, 3), locale=language)
+    return format_decimal(round(value, 3), locale=_LOCALES[language])
 
 
 def day(moment: datetime, language: str, weekday: bool = True) -> str:
@@ -49,7 +51,7 @@ def day(moment: datetime, language: str, weekday: bool = True) -> str:
     """
     # French counts the first day of a month, and only that one.
     date = "d'er' MMMM y" if language == "fr" and moment.day == 1 else "d MMMM y"
-    return str(format_datetime(moment, f"EEEE {date}" if weekday else date, tzinfo=moment.tzinfo, locale=language))
+    return str(format_datetime(moment, f"EEEE {date}" if weekday else date, tzinfo=moment.tzinfo, locale=_LOCALES[language]))
 
 
 def clock(moment: datetime, language: str) -> str:
@@ -144,6 +146,6 @@ def tick(moment: datetime, first: datetime, last: datetime, language: str) -> st
     if (last - first) > timedelta(days=330):
         return day(moment, language, weekday=False)
     if (last - first) > timedelta(days=12):
-        return str(format_datetime(moment, "d MMMM", tzinfo=moment.tzinfo, locale=language))
-    short = str(format_datetime(moment, "EEE d", tzinfo=moment.tzinfo, locale=language))
+        return str(format_datetime(moment, "d MMMM", tzinfo=moment.tzinfo, locale=_LOCALES[language]))
+    short = str(format_datetime(moment, "EEE d", tzinfo=moment.tzinfo, locale=_LOCALES[language]))
     return short if _midnight(moment) else f"{short}, {clock(moment, language)}"

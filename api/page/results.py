@@ -20,6 +20,8 @@ from index.search import Searcher
 _DRAWN = 100
 """Passages on the timeline; of those behind them most have little to do with the question."""
 _LATEST = 5
+_TWINS = 5
+"""Of each hit; an agency's dispatch may stand in hundreds of live blogs."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ def start(frame: Frame, searcher: Searcher, whole: bool = True) -> str:
 
 def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = True) -> str:
     """What a question is answered with; for `whole` see `start`."""
-    asked, results = frame.asked, answer.results
+    asked, results, store = frame.asked, answer.results, searcher.reader.store
     best = results.ranked.ids[:_DRAWN].tolist()
-    drawn = timeline(searcher.reader.store.moments(best), {hit.passage.id for hit in results.hits}, frame.zone)
+    drawn = timeline(store.moments(best), {hit.passage.id for hit in results.hits}, frame.zone)
     more = {
         "answer": answer,
         "verdict": _verdict(answer),
@@ -52,6 +54,7 @@ def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = Tru
         "newest": asked.link(now="newest") if answer.narrowing.relaxed and not asked.now else None,
         "passage": lambda hit: hit_pieces(hit, answer.leading.get(hit.passage.id)),
         "entry_link": lambda entry, start, end, superseded=None: _entry_link(frame, entry, start, end, superseded),
+        "twins": lambda hit: [store.entry(twin, results.generation) for twin in hit.twins[:_TWINS]],
         "chips": _chips(frame, answer),
         "drawn": drawn,
         "bars": _bars(frame, drawn) if drawn else (),
