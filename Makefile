@@ -30,6 +30,7 @@ bench: $(INSTALLED)
 	$(BIN)/filrouge bench ingest
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk
+	$(BIN)/filrouge bench serve
 
 # The two pictures of the README; they need Chromium.
 screenshots: $(INSTALLED)

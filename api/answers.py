@@ -1,28 +1,14 @@
 """What an answer looks like on the wire, and how one is asked for."""
 
-from datetime import datetime, tzinfo
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, Field
 
 from api import wording
 from api.schemas import HitOut, Narrowing, QuestionText, WindowOut, hit_out, iso
-from index import dates
-from index.answer import Answer, Quote, newest
-from index.errors import InvalidRequest
+from index.answer import Answer, Quote
 from index.records import Window, published_text
-from index.search import MAX_QUESTION, Searcher
-
-
-def make_now(searcher: Searcher, zone: tzinfo, now: str | None, as_of: datetime | None) -> datetime:
-    """What a question is seen from, as a caller wrote it. Raises `InvalidRequest` for what is not a time."""
-    if now == "newest":
-        moment = newest(searcher, as_of)
-        if moment is None:
-            raise InvalidRequest("no entry of this index is dated: there is no newest to see the question from", "now")
-        return moment
-    # A question put to an earlier state of the index was put then.
-    return dates.moment(now, zone, "now") if now is not None else (as_of or datetime.now(zone)).replace(microsecond=0)
+from index.search import MAX_QUESTION
 
 
 class Asking(Narrowing):

@@ -8,14 +8,14 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from api import console
 from api.settings import Settings, load_settings
-from embed import EmbedError, Encoder, ModelNotFound
+from embed import EmbedError, Encoder
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 
@@ -123,7 +123,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_json(command)
 
     command = _command(commands, "bench", "measure speed beside a named rival, in the same run", run_bench)
-    command.add_argument("what", choices=["embed", "read", "ingest", "search", "walk", "precision"], help="what to measure")
+    command.add_argument(
+        "what", choices=["embed", "read", "ingest", "search", "walk", "serve", "precision"], help="what to measure"
+    )
     command.add_argument("--sets", nargs="+", type=Path, metavar="SET_DIR", help="judged sets that precision is measured on")
     command.add_argument(
         "--documents", nargs="+", type=Path, metavar="PATH", help="what read reads, in place of pages of its own"
@@ -255,21 +257,10 @@ def _readable(given: argparse.Namespace) -> None:
 
 def _encoder(settings: Settings) -> Encoder:
     """The model that was asked for; else the one that the index was built with; else the default."""
-    from embed import load
-    from index.store import FILE, Store
+    from index.own_model import own_encoder
 
-    if not (settings.index / FILE).is_file():
-        return load(settings.model, settings.device, settings.cache)
-    with Store.open(settings.index) as store:
-        own = store.card()
-    if "model" in settings.model_fields_set and settings.model != own.name:
-        return load(settings.model, settings.device, settings.cache)
-    model = own.name
-    try:
-        return load(model, settings.device, settings.cache, own.precision)
-    except ModelNotFound as error:
-        # A folder's card has its name, and not where it lies.
-        raise ModelNotFound(f"{settings.index} was built with the model '{model}': say where it is with --model") from error
+    asked_for = settings.model if "model" in settings.model_fields_set else None
+    return own_encoder(settings.index, asked_for, settings.device, settings.cache)
 
 
 def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
@@ -310,10 +301,8 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
     return 1 if report.failures else 0
 
 
-def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple[tzinfo, "Filters", datetime | None]:
-    """The zone of the index, and the filters and the moment that were asked for. What can be said without a model is said
-    here, before one is loaded.
-    """
+def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple["Filters", datetime | None]:
+    """The filters and the moment that were asked for. What can be said without a model is said here, before one is loaded."""
     from api.schemas import make_filters, make_moment
     from index import dates
     from index.search import check
@@ -326,19 +315,19 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
             store.generation_at(as_of)
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
     check(question, given.k, filters)
-    return zone, filters, as_of
+    return filters, as_of
 
 
 def run_ask(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge ask`."""
-    from api.answers import answer_out, make_now
-    from index.answer import ask
+    from api.answers import answer_out
+    from index.answer import ask, seen_from
     from index.search import Searcher
 
-    zone, filters, as_of = _narrowed(given, given.question, settings)
+    filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
     with Searcher(settings.index, _encoder(settings)) as searcher:
-        now = make_now(searcher, zone, given.now, as_of)
+        now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least)
     if given.json:
         print(answer_out(answer).model_dump_json())
@@ -352,7 +341,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from api.schemas import search_out
     from index.search import Searcher
 
-    _, filters, as_of = _narrowed(given, given.query, settings)
+    filters, as_of = _narrowed(given, given.query, settings)
     with Searcher(settings.index, _encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of)
     if given.json:
@@ -513,6 +502,10 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
         found = _losing(given, settings, encoder)
     elif given.what == "read":
         found = bench.reading(encoder, given.documents or ())
+    elif given.what == "serve":
+        from api.bench import serving
+
+        found = serving(encoder, settings.model, settings.cache)
     elif given.what in ("search", "walk"):
         found = (bench.searching if given.what == "search" else bench.walking)(encoder)
     else:

@@ -1,9 +1,10 @@
 """What every door says to the same request: what a caller wrote goes in, the index is asked, and schemas come out."""
 
-from api.answers import AnswerOut, Asking, answer_out, make_now
+from api.answers import AnswerOut, Asking, answer_out
 from api.schemas import EntryOut, Narrowing, SearchOut, SourcesOut, entry_out, make_moment, search_out, source_out
 from index import dates
-from index.answer import Answer, ask
+from index.answer import Answer, ask, seen_from
+from index.entries import whole_entry
 from index.search import Searcher
 
 
@@ -22,18 +23,15 @@ def answer(searcher: Searcher, question: str, asking: Asking, threshold: float |
     """The same, as the index gives it."""
     zone = dates.zone(searcher.reader.store.zone())
     as_of = asking.moment(zone)
-    now = make_now(searcher, zone, asking.now, as_of)
+    now = seen_from(searcher, asking.now, as_of)
     least = threshold if asking.threshold is None else asking.threshold
     return ask(searcher, question, asking.k, asking.filters(zone), as_of, now, least, times=asking.times)
 
 
 def entry(searcher: Searcher, entry_id: str, as_of: str | None = None) -> EntryOut:
     """A whole entry, as it is or as it was known at `as_of`. Raises `NotFound`, and `InvalidRequest` for what is no time."""
-    store = searcher.reader.store
-    moment = make_moment(dates.zone(store.zone()), as_of)
-    generation = store.generation_at(moment) if moment else searcher.reader.snapshot().generation
-    whole = store.entry(entry_id, generation)
-    return entry_out(whole, store.passages_of(entry_id, generation, moment is not None), searcher.twins(entry_id, moment))
+    moment = make_moment(dates.zone(searcher.reader.store.zone()), as_of)
+    return entry_out(whole_entry(searcher, entry_id, moment))
 
 
 def sources(searcher: Searcher) -> SourcesOut:

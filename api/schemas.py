@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from index import dates
+from index.entries import WholeEntry
 from index.reader import Filters
-from index.records import Entry, Hit, Passage, Version, Window, published_text
+from index.records import Entry, Hit, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
 from index.store import Source
 
@@ -73,11 +74,7 @@ def make_filters(
     source: str | None = None,
 ) -> Filters:
     """Filters from what a caller wrote. Raises `InvalidRequest` for what is not a time."""
-    window = Window(
-        None if since is None else dates.moment(since, zone, "since"),
-        None if until is None else dates.moment(until, zone, "until"),
-    )
-    return Filters(window, lang, source)
+    return Filters(dates.window(since, until, zone), lang, source)
 
 
 QuestionText = Annotated[
@@ -374,8 +371,9 @@ def _permalink(results: Results) -> str:
     return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
 
 
-def entry_out(entry: Entry, passages: Sequence[Passage], twins: Sequence[str]) -> EntryOut:
+def entry_out(whole: WholeEntry) -> EntryOut:
     """An entry with its passages and twins for the wire."""
+    entry = whole.entry
     return EntryOut(
         entry_id=entry.id,
         source=entry.source,
@@ -386,8 +384,8 @@ def entry_out(entry: Entry, passages: Sequence[Passage], twins: Sequence[str]) -
         clock=_clock(entry),
         lang=entry.lang,
         url=entry.url,
-        twins=list(twins),
-        passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in passages],
+        twins=list(whole.twins),
+        passages=[PassageOut(passage_id=p.id, start=p.start, end=p.end, text=p.text) for p in whole.passages],
     )
 
 

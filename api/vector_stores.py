@@ -3,17 +3,16 @@
 import base64
 import binascii
 import unicodedata
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api import filters
-from api.answers import make_now
 from api.schemas import iso, make_moment
 from index import dates
-from index.answer import ask
+from index.answer import ask, seen_from
 from index.errors import InvalidRequest, NotFound
 from index.merge import merged
 from index.reader import Filters
@@ -274,7 +273,7 @@ def search(searcher: Searcher, store: str, asked: StoreSearchBody) -> StoreHitsO
     questions = asked.query if isinstance(asked.query, list) else [asked.query]
     sought, found = [], []
     for question in questions:
-        words, results = _found(searcher, question, asked, narrowed, as_of, zone)
+        words, results = _found(searcher, question, asked, narrowed, as_of)
         sought.append(words)
         found.append(results)
     hits = found[0].hits if len(found) == 1 else merged([one.hits for one in found], asked.max_num_results)
@@ -288,12 +287,12 @@ def search(searcher: Searcher, store: str, asked: StoreSearchBody) -> StoreHitsO
 
 
 def _found(
-    searcher: Searcher, question: str, asked: StoreSearchBody, narrowed: Filters, as_of: datetime | None, zone: tzinfo
+    searcher: Searcher, question: str, asked: StoreSearchBody, narrowed: Filters, as_of: datetime | None
 ) -> tuple[str, Results]:
     """What was sought, and what was found."""
     if not asked.rewrite_query:
         return question, searcher.search(question, asked.max_num_results, narrowed, as_of)
-    answer = ask(searcher, question, asked.max_num_results, narrowed, as_of, make_now(searcher, zone, None, as_of))
+    answer = ask(searcher, question, asked.max_num_results, narrowed, as_of, seen_from(searcher, as_of=as_of))
     words = question
     if answer.results.filters != narrowed:
         for phrase in sorted(answer.narrowing.phrases, key=lambda one: -one.start):

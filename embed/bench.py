@@ -78,6 +78,13 @@ class Rival:
             return self.encoder.encode_passages(texts)
         return self.model.encode(list(texts), show_progress_bar=False)
 
+    def encode_question(self, text: str) -> Vectors:
+        """A question's vector, of shape (dimension,), as one would compute it who knows nothing of us."""
+        if self.model is None:
+            return self.encoder.encode_query(text)
+        vector: Vectors = self.model.encode(text, show_progress_bar=False)
+        return vector
+
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """With the prefix that ours has, for comparing vectors."""
         return self.encoder.encode_passages(texts)

@@ -6,12 +6,13 @@ sentence answers best (`odds`), and whether the corpus answers at all (`confiden
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from embed.encoder import Span
 from index import dates
 from index.confidence import LEAD, confidence, odds
+from index.errors import InvalidRequest
 from index.evidence import Asked, understand
 from index.language import question_language
 from index.question import Kind, is_question, questions
@@ -179,6 +180,20 @@ def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None
     """When the newest entry had just been published, to see a question from; None where no entry is dated."""
     snapshot = searcher.reader.snapshot() if as_of is None else searcher.past.at(as_of)
     return snapshot.store.newest(snapshot.generation)
+
+
+def seen_from(searcher: Searcher, now: str | date | None = None, as_of: datetime | None = None) -> datetime:
+    """What a caller's question is seen from: the time that `now` says, that of the newest entry for `newest`, or the present;
+    for a question put to an earlier state of the index, the instant that it was put to. A time without an offset is in the
+    zone of the index. Raises `InvalidRequest` for what is not a time.
+    """
+    if now == "newest":
+        moment = newest(searcher, as_of)
+        if moment is None:
+            raise InvalidRequest("no entry of this index is dated: there is no newest to see the question from", "now")
+        return moment
+    zone = dates.zone(searcher.reader.store.zone())
+    return dates.moment(now, zone, "now") if now is not None else (as_of or datetime.now(zone)).replace(microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -150,21 +150,15 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
     """A question from its text to its hits among 200,000 passages, beside plain dense search with the same encoder and the
     same exact vector index: encode, nearest ten, load them.
 
-    The passages are sentences of the sample put together by lot, and their vectors and words are noise: what is measured is
-    time and space, not quality.
+    What is measured is time and space, not quality: see `synthesise`.
     """
-    lot = np.random.default_rng(1)
     dimension = encoder.card.dimension
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "index"
         folder.mkdir()
-        texts = sample_texts(passages, seed=5, lengths=(3, 4))
+        texts = synthesise(folder, encoder, passages)
         written = sum(len(text.encode()) for text in texts)
         words = sum(len(content_spans(text, LANGUAGES[n % 2])) for n, text in enumerate(texts)) * -(-dimension // 8)
-        with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
-            for at in range(0, passages, _COMMIT):
-                _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
-            Reader(folder, encoder.card, writing=True).close()
         size, lexical, cached = (_size(folder, pattern) for pattern in ("**/*", "cache/lexical/*", "cache/*.faiss"))
         with Searcher(folder, encoder) as searcher:
             snapshot = searcher.reader.snapshot()
@@ -198,6 +192,19 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
             + ", ".join(f"{name} {statistics.median(cost[name] for cost in costs) * 1000:.1f}" for name in costs[0]),
         ],
     )
+
+
+def synthesise(folder: Path, encoder: Encoder, passages: int) -> list[str]:
+    """Make an index of so many passages in the empty `folder`, and return their texts.
+
+    They are sentences of the sample put together by lot, and their vectors and words are noise.
+    """
+    lot, texts = np.random.default_rng(1), sample_texts(passages, seed=5, lengths=(3, 4))
+    with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
+        for at in range(0, passages, _COMMIT):
+            _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
+        Reader(folder, encoder.card, writing=True).close()
+    return texts
 
 
 def _costs(searcher: Searcher, question: str) -> dict[str, float]:

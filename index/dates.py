@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 from index.errors import InvalidRequest
-from index.records import Precision
+from index.records import Precision, Window
 
 
 def zone(name: str) -> tzinfo:
@@ -47,19 +47,39 @@ def zone_name(of: tzinfo | None) -> str:
     return datetime(2000, 1, 1, tzinfo=of).isoformat()[len("2000-01-01T00:00:00") :] if offset else "UTC"
 
 
-def moment(text: str, within: tzinfo, field: str = "") -> datetime:
-    """Read an ISO 8601 date or time; without an offset it is in the zone `within`, and a date is its first moment.
+def moment(when: str | date, within: tzinfo, field: str = "") -> datetime:
+    """The instant that a caller means, by a date, a time, or either in ISO 8601; without an offset it is in the zone `within`,
+    and a date is its first moment.
 
     >>> moment("2023-05-23", zone("Europe/Paris")).isoformat()
     '2023-05-23T00:00:00+02:00'
+    >>> moment(date(2023, 5, 23), zone("Europe/Paris")) == moment(datetime(2023, 5, 22, 22, tzinfo=UTC), UTC)
+    True
     """
+    found = _written_moment(when, field) if isinstance(when, str) else when
+    if not isinstance(found, datetime):
+        found = datetime.combine(found, time())
+    return found if found.tzinfo else found.replace(tzinfo=within)
+
+
+def _written_moment(text: str, field: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text.strip())
+        return datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise InvalidRequest(
             f"'{text[:40]}' is not a date or time: write 2023-05-23 or 2023-05-23T11:58+02:00", field
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=within)
+
+
+def window(since: str | date | None, until: str | date | None, within: tzinfo) -> Window:
+    """The window between two moments that a caller means; None is open.
+
+    >>> window("2023-05-23", None, UTC)
+    Window(since=datetime.datetime(2023, 5, 23, 0, 0, tzinfo=datetime.timezone.utc), until=None)
+    """
+    return Window(
+        None if since is None else moment(since, within, "since"), None if until is None else moment(until, within, "until")
+    )
 
 
 _DISORDER = 60

@@ -196,6 +196,26 @@ class Hit:
     highlights: tuple[tuple[int, int], ...] = ()
     unread: float = 0.0
 
+    @property
+    def entry(self) -> Entry:
+        """The entry that the passage stands in."""
+        return self.passage.entry
+
+    @property
+    def text(self) -> str:
+        """The passage itself: `entry.text[start:end]`."""
+        return self.passage.text
+
+    @property
+    def start(self) -> int:
+        """Where it begins in the entry's text, in code points."""
+        return self.passage.start
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.passage.end
+
 
 @dataclass(frozen=True)
 class Window:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import api.bench
 import embed.bench
 from embed import Encoder, ModelCard, load
 from embed.bench import Rival, alternate, clients, embedding
+from embed.bundled import default_cache
 from embed.encoder import Vectors
 from embed.hashing import HashingEncoder
 from index import bench, judgements
@@ -156,3 +158,23 @@ def test_the_rival_of_the_real_model_is_sentence_transformers(model: Encoder) ->
     ]
     assert_finite(found.rows)
     assert any("GOP/s" in note for note in found.notes)
+
+
+@pytest.mark.model
+def test_serving_is_measured_beside_a_plain_server_and_every_door_beside_search(
+    model: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_PASSAGES", 60), ("_CLIENTS", 2), ("_ROUNDS", 1), ("_ALONE", 2), ("_TOGETHER", 4)):
+        monkeypatch.setattr(api.bench, name, value)
+    found = api.bench.serving(model, model.card.name, default_cache())
+    assert found.what == "serve"
+    assert [row.name for row in found.rows[:3]] == ["/search, p50, ms", "/search, 2 clients, requests/s", "resident MB"]
+    assert [row.name.split(",")[0] for row in found.rows[3:]] == [door.split(",")[0] for door in api.bench.DOORS]
+    for row in found.rows:
+        better = row.ours / row.rivals if "requests/s" in row.name else row.rivals / row.ours
+        assert row.ratio == pytest.approx(better)
+
+
+def test_a_server_that_does_not_start_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="ended without an address"), api.bench._started(["true"]):
+        pass

@@ -474,7 +474,9 @@ def test_a_model_that_the_index_cannot_lead_to_is_asked_for(
     store.close()
     capsys.readouterr()
     _, err = told(capsys, 1, "search", "x")
-    assert sentence(err) == ".filrouge was built with the model 'my-folder': say where it is with --model"
+    assert sentence(err) == (
+        ".filrouge was built with the model 'my-folder': say where it is with --model, or model= in Python"
+    )
 
 
 @pytest.mark.model
@@ -808,7 +810,7 @@ def test_a_model_that_fails_is_one_sentence(
         return Failing()
 
     assert load("hashing").card == Failing().card
-    monkeypatch.setattr("embed.load", loaded)
+    monkeypatch.setattr("index.own_model.load", loaded)
     capsys.readouterr()
     _, err = told(capsys, 1, "search", "x")
     assert sentence(err) == "the model 'failing' gave vectors that are not numbers"

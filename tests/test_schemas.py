@@ -26,6 +26,7 @@ from api.schemas import (
 )
 from embed.hashing import HashingEncoder
 from index.documents import Failure
+from index.entries import WholeEntry
 from index.errors import InvalidRequest
 from index.ingest import Report
 from index.reader import Filters
@@ -70,7 +71,8 @@ def test_a_hit_for_the_wire() -> None:
 
 def test_an_entry_for_the_wire() -> None:
     bare = Entry("fil.txt", "07:44", "", "Texte", "en", clock=time(7, 44))
-    assert entry_out(ENTRY, [Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24)], ("b", "a")).model_dump() == {
+    passages = (Passage(6, ENTRY, 0, 4), Passage(7, ENTRY, 5, 24))
+    assert entry_out(WholeEntry(ENTRY, passages, ("b", "a"))).model_dump() == {
         "entry_id": ENTRY.id,
         "source": "fil.txt",
         "key": "2023-05-23T11:58",
@@ -86,7 +88,7 @@ def test_an_entry_for_the_wire() -> None:
             {"passage_id": 7, "start": 5, "end": 24, "text": "Le café est prêt 🙂."},
         ],
     }
-    assert entry_out(bare, [], []) == EntryOut(
+    assert entry_out(WholeEntry(bare, (), ())) == EntryOut(
         entry_id=bare.id,
         source="fil.txt",
         key="07:44",

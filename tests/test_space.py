@@ -330,3 +330,13 @@ def test_the_languages_of_the_default_model_are_brought_together(model: Encoder)
     same, across = centred[:3] @ centred[3:].T, centred[:3] @ centred[:3].T
     # A translation is nearer than another text of the same language, by far.
     assert min(same.diagonal()) > max(across[~np.eye(3, dtype=bool)]) + 0.2
+
+
+def test_many_passages_are_compared_as_each_alone() -> None:
+    lot = np.random.default_rng(2)
+    codes = [lot.integers(0, 256, (int(lot.integers(1, 90)), 6), dtype=np.uint8) for _ in range(120)]
+    # One has more words than are compared at a time.
+    codes.insert(60, lot.integers(0, 256, (3000, 6), dtype=np.uint8))
+    question = lot.standard_normal((5, 48)).astype(np.float32)
+    alone = np.concatenate([matches(question, [one]) for one in codes])
+    assert matches(question, codes) == pytest.approx(alone, abs=1e-5)
