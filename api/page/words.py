@@ -55,7 +55,6 @@ STRINGS: dict[str, dict[str, str]] = {
         "possible": "Réponse possible",
         "unsure": "Réponse incertaine",
         "superseded": "Version antérieure, remplacée {when}",
-        "exact": "Phrases exactes, telles que publiées.",
         # Passages
         "hits": "Passages",
         "found": "{n} passage|{n} passages",
@@ -195,7 +194,6 @@ STRINGS: dict[str, dict[str, str]] = {
         "possible": "Possibly an answer",
         "unsure": "An uncertain answer",
         "superseded": "Earlier version, replaced {when}",
-        "exact": "Exact sentences, as published.",
         "hits": "Passages",
         "found": "{n} passage|{n} passages",
         "found_none": "No passage",
