@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query
 from starlette.routing import Route
 
-from api import openai, problems, replies, rerank
+from api import openai, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
@@ -78,6 +78,7 @@ def create_app(
     app.add_middleware(FailurePages)
     problems.install(app)
     _add_routes(app, threshold)
+    app.include_router(research.build_router(threshold))
     app.include_router(openai.router)
     app.include_router(rerank.router)
     app.include_router(page_routes.routes(threshold))

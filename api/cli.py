@@ -5,8 +5,9 @@ import argparse
 import dataclasses
 import io
 import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from importlib.metadata import version
@@ -58,17 +59,41 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_filters(command)
+    _add_answering(command)
+    _add_json(command)
+
+    command = _command(commands, "export", "write all passages of a question, a window or a source to a file", run_export)
+    command.add_argument("query", nargs="?", metavar="QUERY", help="a question; without one, all in order of publication")
+    _add_index(command)
+    _add_model(command)
+    _add_narrowing(command)
     command.add_argument(
-        "--now",
-        metavar="T",
-        help="what 'yesterday' is seen from: an ISO 8601 date or time, or `newest` for that of the newest entry (default: now)",
+        "--format",
+        choices=["csv", "jsonl", "ris", "bibtex", "csl-json", "trec"],
+        default="csv",
+        metavar="F",
+        help="csv (the default), jsonl, ris, bibtex, csl-json or trec",
     )
+    _add_out(command)
+    command.add_argument("--limit", type=_count, metavar="N", help="at most so many rows or records (default: all)")
+    command.add_argument("--min-score", type=_share, metavar="S", help="only passages with at least this score, 0 to 1")
+    command.add_argument("--qid", default="1", metavar="ID", help="the question's id in a TREC run (default: 1)")
+    command.add_argument("--bom", action="store_true", help="begin a CSV with a byte order mark, for Excel")
+    _add_json(command)
+
+    command = _command(commands, "batch", "ask many questions from a CSV, and write all hits or answers", run_batch)
+    command.add_argument("questions", type=Path, metavar="QUESTIONS.csv", help="a table with a column `question`")
+    _add_index(command)
+    _add_model(command)
+    command.add_argument("-k", type=int, default=10, metavar="N", help="how many passages for each (default: 10)")
+    command.add_argument("--ask", action="store_true", help="answer the questions, where they are searched for otherwise")
+    command.add_argument("--as-of", metavar="T", help="ask what was known at this ISO 8601 date or time")
+    _add_answering(command)
     command.add_argument(
-        "--threshold",
-        type=_share,
-        metavar="C",
-        help="confidence from which on it counts as answered (default: setting threshold)",
+        "--format", choices=["csv", "jsonl", "trec"], default="csv", metavar="F", help="csv (the default), jsonl or trec"
     )
+    _add_out(command)
+    command.add_argument("--bom", action="store_true", help="begin a CSV with a byte order mark, for Excel")
     _add_json(command)
 
     command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
@@ -159,11 +184,33 @@ def _add_index(parser: argparse.ArgumentParser) -> None:
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", type=int, default=10, metavar="N", help="how many passages (default: 10)")
+    _add_narrowing(parser)
+
+
+def _add_narrowing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=["fr", "en"], help="only passages in this language")
     parser.add_argument("--since", metavar="T", help="only entries published at or after this ISO 8601 date or time")
     parser.add_argument("--until", metavar="T", help="only entries published before it")
     parser.add_argument("--source", metavar="NAME", help="only entries of this source")
     parser.add_argument("--as-of", metavar="T", help="search what was known at this ISO 8601 date or time")
+
+
+def _add_answering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--now",
+        metavar="T",
+        help="what 'yesterday' is seen from: an ISO 8601 date or time, or `newest` for that of the newest entry (default: now)",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_share,
+        metavar="C",
+        help="confidence from which on it counts as answered (default: setting threshold)",
+    )
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default: standard output)")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -188,6 +235,12 @@ def _add_facts(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, complete and stable, for programs")
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,17}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 on")
+    return int(text)
 
 
 def _share(text: str) -> float:
@@ -351,6 +404,89 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def run_export(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge export`."""
+    from api.exports import Export, ExportQuery, check, select, select_published
+    from index.search import Searcher
+    from index.store import Store
+
+    _require_out(given)
+    fields = {name: getattr(given, name) for name in ExportQuery.model_fields if name != "q"}
+    # The parser of the command line has checked each of them.
+    asked = ExportQuery.model_construct(q=given.query, **fields)
+    with _written(given.out) as file, Store.open(settings.index) as store:
+        # What can be said without a model is said before one is loaded.
+        check(asked, store)
+        if asked.q is None:
+            export = Export(asked, select_published(asked, store))
+            _write(export.parts(), file)
+        else:
+            with Searcher(settings.index, _encoder(settings)) as searcher:
+                export = Export(asked, select(asked, searcher))
+                _write(export.parts(), file)
+    about = export.about()
+    if given.json:
+        print(json.dumps({"file": str(given.out), **about.model_dump()}, ensure_ascii=False))
+    console.exported(about)
+    return 0
+
+
+def run_batch(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge batch`."""
+    from api.batch import Batch, BatchQuery, prepare
+    from index.search import Searcher, check_k
+    from index.store import Store
+
+    _require_out(given)
+    check_k(given.k)
+    # The parser of the command line has checked each of them.
+    asked = BatchQuery.model_construct(**{name: getattr(given, name) for name in BatchQuery.model_fields})
+    with Store.open(settings.index) as store:
+        rows = prepare(given.questions.read_bytes(), asked, store)
+    # Beside the file itself, where a link leads to one.
+    partial = given.out and given.out.resolve().with_name(f"{given.out.resolve().name}.partial")
+    batch: Batch | None = None
+    stopped: BaseException | None = None
+    try:
+        with (
+            _written(given.out, partial) as file,
+            Searcher(settings.index, _encoder(settings)) as searcher,
+            console.progress("asking") as bar,
+        ):
+            batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
+            _write(batch.parts(), file)
+    except (FilrougeError, EmbedError, KeyboardInterrupt) as error:
+        if batch is None or batch.about().asked == 0:
+            raise
+        stopped = error
+    about = batch.about()
+    kept = stopped and partial and partial.exists()
+    if given.json:
+        print(json.dumps({"file": str(partial if kept else given.out), **about.model_dump()}, ensure_ascii=False))
+    console.batch(about)
+    if stopped:
+        where = f"in {partial}" if kept else "written"
+        print(f"filrouge: broken off after {about.asked}, which are {where}: {str(stopped) or 'interrupted'}", file=sys.stderr)
+    if isinstance(stopped, KeyboardInterrupt):
+        return INTERRUPTED
+    return 1 if stopped or about.failed else 0
+
+
+def _require_out(given: argparse.Namespace) -> None:
+    """Refuse `--json` where the output is the file itself."""
+    if given.json and given.out is None:
+        raise FilrougeError("--json says what was written to a file: name one with --out")
+
+
+def _write(parts: Iterable[str], file: TextIO | None) -> None:
+    """Write a file, or the standard output, which is UTF-8 whatever the terminal speaks."""
+    for part in parts:
+        if file:
+            file.write(part)
+        else:
+            sys.stdout.buffer.write(part.encode())
+
+
 def run_follow(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge follow`."""
     from api.schemas import look_out
@@ -467,8 +603,10 @@ def run_evaluate(given: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextmanager
-def _written(path: Path | None) -> Iterator[TextIO | None]:
-    """A file that is there whole when the block ends, or is left as it was; refused before the long work when it cannot be."""
+def _written(path: Path | None, partial: Path | None = None) -> Iterator[TextIO | None]:
+    """A file that is there whole when the block ends, or is left as it was; refused before the long work when it cannot be.
+    What was written of it until the block failed is kept as `partial`, if that is given.
+    """
     if path is None:
         yield None
         return
@@ -478,7 +616,8 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
     real = path.resolve() if plain else path
     part = real.with_name(f".{real.name}.part") if plain else real
     try:
-        with part.open("w", encoding="utf-8") as file:
+        # Lines end as they are written: CSV and RIS have ends of their own.
+        with part.open("w", encoding="utf-8", newline="") as file:
             yield file
         if plain:
             part.replace(real)
@@ -486,8 +625,12 @@ def _written(path: Path | None) -> Iterator[TextIO | None]:
         raise FilrougeError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if plain:
+            # Once it is whole, there is no part.
             with suppress(OSError):
-                part.unlink()
+                if partial and part.stat().st_size:
+                    part.replace(partial)
+                else:
+                    part.unlink()
 
 
 def run_bench(given: argparse.Namespace, settings: Settings) -> int:

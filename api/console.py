@@ -15,6 +15,8 @@ from rich.table import Table
 from index.records import Entry, Window, published_text
 
 if TYPE_CHECKING:
+    from api.batch import BatchOut
+    from api.exports import ExportOut
     from embed.bench import Comparison
     from index.answer import Answer
     from index.follow import Look
@@ -175,6 +177,26 @@ def results(found: "Results", explain: bool = False) -> None:
             console.print(f"    {name:<10} {vote.rank:>3}.  {_number(vote.score)}", style="dim")
         _print_text(console, entry.title, hit.passage.text, width)
         console.print()
+
+
+def exported(about: "ExportOut") -> None:
+    """What an export holds and how to have it again, on stderr: the file itself may go to the standard output."""
+    if about.note:
+        print(f"filrouge: {about.note}", file=sys.stderr)
+    state = f"generation {about.generation}, known at {about.known}, model {about.model}"
+    print(f"filrouge: {about.rows} rows of {state}; again at {about.permalink}", file=sys.stderr)
+
+
+def batch(about: "BatchOut") -> None:
+    """What became of a table of questions, on stderr; those that have nothing, each with its row."""
+    for one in about.missed[:_SHOWN_FAILURES]:
+        print(f"filrouge: row {one.row}, {one.id}: {one.question}: {one.why}".translate(_CONTROLS), file=sys.stderr)
+    if len(about.missed) > _SHOWN_FAILURES:
+        more = len(about.missed) - _SHOWN_FAILURES
+        print(f"filrouge: … and {more} more; --json names them all", file=sys.stderr)
+    state = f"generation {about.generation}, known at {about.known}, model {about.model}"
+    found = about.asked - len(about.missed)
+    print(f"filrouge: {found} of {about.questions} questions found something, in {state}", file=sys.stderr)
 
 
 def versions(found: "Sequence[Version]") -> None:

@@ -43,7 +43,7 @@ _TOLD = {
     400: "The body is not JSON.",
     404: "There is no such thing.",
     413: "The body is larger than 1 MiB.",
-    415: "The body is not sent as `application/json`.",
+    415: "The body is not sent as the media type that is taken.",
     422: "The request cannot be answered as it stands; `errors` names the fields.",
     500: "The server failed; its log says why.",
     503: "The index or the model is not available, or too many requests are waiting; `Retry-After` says when to ask again.",
@@ -146,7 +146,8 @@ def _known(request: Request, error: Exception) -> JSONResponse:
     if field == "query":
         # Its name in a query string, or in the body of an address.
         field = "q" if request.method == "GET" else _QUESTION.get(request.url.path, field)
-    fields = [FieldProblem(field=field, message=detail)] if field else []
+    # A table of questions may have several faults.
+    fields = [*getattr(error, "faults", ())] or ([FieldProblem(field=field, message=detail)] if field else [])
     headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return problem(status, detail, _kebab(type(error).__name__), fields, headers)
 

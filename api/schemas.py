@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from index.ingest import Report
 
 
-class Narrowing(BaseModel):
-    """What narrows a search."""
+class Filtering(BaseModel):
+    """Which passages are asked for, of which time."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    k: Annotated[int, Field(ge=1, le=MAX_HITS, description="How many passages.")] = 10
     lang: Annotated[Literal["fr", "en"] | None, Field(description="Only passages in this language.")] = None
     since: Annotated[
         str | None,
@@ -59,6 +58,12 @@ class Narrowing(BaseModel):
     def filters(self, zone: tzinfo) -> Filters:
         """The same for `index.search`; times without an offset are in `zone`."""
         return make_filters(zone, self.lang, self.since, self.until, self.source)
+
+
+class Narrowing(Filtering):
+    """What narrows a search."""
+
+    k: Annotated[int, Field(ge=1, le=MAX_HITS, description="How many passages.")] = 10
 
 
 def make_moment(zone: tzinfo, as_of: str | None) -> datetime | None:
@@ -358,17 +363,24 @@ def search_out(results: Results) -> SearchOut:
 
 
 def _permalink(results: Results) -> str:
-    filters = results.filters
-    asked = {
-        "q": results.question,
-        "k": str(results.k),
+    return address("/search", {"q": results.question, "k": results.k}, results.filters, results.known)
+
+
+def address(path: str, asked: Mapping[str, object], filters: Filters, as_of: datetime | None) -> str:
+    """A path with a query string of what was asked, and of the filters; None is left out.
+
+    >>> address("/search", {"q": "Qui ?", "limit": None}, Filters(lang="fr"), None)
+    '/search?q=Qui+%3F&lang=fr'
+    """
+    narrowed = {
         "lang": filters.lang,
         "since": iso(filters.window.since),
         "until": iso(filters.window.until),
         "source": filters.source,
-        "as_of": iso(results.known),
+        "as_of": iso(as_of),
     }
-    return "/search?" + urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
+    there = {name: value for name, value in {**asked, **narrowed}.items() if value is not None}
+    return f"{path}?{urlencode(there, errors='replace')}"
 
 
 def entry_out(whole: WholeEntry) -> EntryOut:

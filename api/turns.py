@@ -19,8 +19,8 @@ class Turns:
     """At most `at_once` requests are worked on; up to `waiting` more wait, and the first to come is the next; any other is
     refused at once with 503 and Retry-After.
 
-    A client that leaves while it waits gives up its place. The turn ends before the last of the answer is sent, so that one
-    who reads slowly keeps nobody waiting. Whether the server is alive and ready can always be asked.
+    A client that leaves while it waits gives up its place. The turn ends when the answer begins, for then it is made, so that
+    one who reads slowly keeps nobody waiting. Whether the server is alive and ready can always be asked.
     """
 
     def __init__(self, app: ASGIApp, at_once: int, waiting: int) -> None:
@@ -65,7 +65,7 @@ class Turns:
                 self._next()
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
+            if message["type"] == "http.response.start":
                 end()
             await send(message)
 

@@ -135,21 +135,23 @@ def ask(
     as_of: datetime | None = None,
     now: datetime | None = None,
     threshold: float | None = None,
+    snapshot: Snapshot | None = None,
     times: bool = True,
 ) -> Answer:
     """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
 
     A time that the question speaks of, seen from `now` (aware; the present when None), narrows the caller's window and never
     widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so. It
-    counts as answered from a confidence of `threshold` on; None is the shipped one. Without `times`, a time in the question is
-    words like any others, and narrows nothing.
+    counts as answered from a confidence of `threshold` on; None is the shipped one. Who asks several questions of one state of
+    the index gives its `snapshot`; None takes that of `as_of`. Without `times`, a time in the question is words like any
+    others, and narrows nothing.
 
     Raises what `Searcher.search` raises.
     """
     filters = filters or Filters()
     threshold = THRESHOLD if threshold is None else threshold
     check(question, k, filters)
-    snapshot = searcher.snapshot(filters, as_of)
+    snapshot = snapshot or searcher.snapshot(filters, as_of)
     asked = understand(question, searcher.encoder, snapshot)
     now = now or datetime.now(UTC)
     narrowing, narrowed = _narrowed(asked, filters, now, searcher) if times else (Narrowing(), filters)

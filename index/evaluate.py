@@ -14,6 +14,7 @@ from index.errors import InvalidRequest, UnreadableDocument
 from index.ingest import Progress, ingest
 from index.judgements import DIRECTIONS, EvaluationSet, Question
 from index.reader import Filters
+from index.runs import run_lines
 from index.search import CANDIDATES, Searcher
 
 DEPTH = 100
@@ -117,16 +118,9 @@ def measure(scored: Iterable[Scored]) -> Measures:
 
 
 def write_trec(scored: Iterable[Scored], file: TextIO, tag: str = "filrouge") -> None:
-    """Write a TREC run: `query Q0 item rank score tag`, one line an item.
-
-    Scores fall strictly as ranks rise, since scoring tools sort by score and break ties in their own ways: neighbours are
-    at least a millionth apart, which the single precision that trec_eval reads scores in can still tell.
-    """
+    """Write a TREC run, one line an item."""
     for one in scored:
-        last = float("inf")
-        for rank, (item, score) in enumerate(one.items, start=1):
-            last = min(score, last - 1e-6)
-            file.write(f"{one.question.id} Q0 {item} {rank} {last:.7f} {tag}\n")
+        file.writelines(run_lines(one.question.id, one.items, tag))
 
 
 def as_row(found: Measures) -> Mapping[str, float]:

@@ -15,6 +15,7 @@ from index.past import Past
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Passage, Ranking, Vote
 from index.reread import reread
+from index.store import Store
 from index.twins import ALIKE, Wording, alike, likeness, wording
 
 MAX_HITS = 100
@@ -79,8 +80,17 @@ class Searcher:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def search(self, question: str, k: int = 10, filters: Filters | None = None, as_of: datetime | None = None) -> Results:
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        filters: Filters | None = None,
+        as_of: datetime | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Results:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
+
+        Who asks several questions of one state of the index gives its `snapshot`; None takes that of `as_of`.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
         begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
@@ -88,15 +98,14 @@ class Searcher:
         """
         filters = filters or Filters()
         check(question, k, filters)
-        snapshot = self.snapshot(filters, as_of)
+        snapshot = snapshot or self.snapshot(filters, as_of)
         return self.find(understand(question, self.encoder, snapshot), k, filters, snapshot, as_of)
 
     def snapshot(self, filters: Filters, as_of: datetime | None = None) -> Snapshot:
         """What is known now, or was at `as_of`. Raises `InvalidRequest` for a source that the index does not have, or an
         `as_of` at which there was no index yet.
         """
-        if filters.source is not None and self.reader.store.origin(filters.source) is None:
-            raise InvalidRequest(f"no source '{filters.source}' in this index", "source")
+        check_source(filters, self.reader.store)
         return self.reader.snapshot() if as_of is None else self.past.at(as_of)
 
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
@@ -199,12 +208,27 @@ def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) 
 
 def check(question: str, k: int, filters: Filters) -> None:
     """Raise `InvalidRequest` for what `Searcher.search` would refuse of any index, without one and without a model."""
+    check_k(k)
+    check_question(question)
+    check_filters(filters)
+
+
+def check_k(k: int) -> None:
+    """The same of how many are wanted."""
     if not 1 <= k <= MAX_HITS:
         raise InvalidRequest(f"k is {k}; ask for 1 to {MAX_HITS} hits", "k")
+
+
+def check_question(question: str) -> None:
+    """The same of a question alone."""
     if not question.strip():
         raise InvalidRequest("the question is empty", "query")
     if len(question) > MAX_QUESTION:
         raise InvalidRequest(f"the question has {len(question)} characters; at most {MAX_QUESTION} are read", "query")
+
+
+def check_filters(filters: Filters) -> None:
+    """The same of filters alone."""
     if any("\ud800" <= character <= "\udfff" for character in filters.source or ""):
         raise InvalidRequest("the name of the source holds half a character, which none does", "source")
     if filters.lang is not None and filters.lang not in LANGUAGES:
@@ -212,3 +236,9 @@ def check(question: str, k: int, filters: Filters) -> None:
     window = filters.window
     if window.since and window.until and window.since >= window.until:
         raise InvalidRequest("the window ends before it begins: since must be earlier than until", "until")
+
+
+def check_source(filters: Filters, store: Store) -> None:
+    """Raise `InvalidRequest` for a source that the index does not have."""
+    if filters.source is not None and store.origin(filters.source) is None:
+        raise InvalidRequest(f"no source '{filters.source}' in this index", "source")

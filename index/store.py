@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import queue
 import sqlite3
 import time
@@ -630,6 +631,19 @@ class Store:
             found = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
         found.sort()
         return found
+
+    def in_order(self, ids: Ids) -> Ids:
+        """These passages in the order in which they were published, undated ones last; those of one moment by source, entry
+        and place.
+        """
+        with self._reading() as db:
+            # In JSON they are one value, however many they are.
+            rows = db.execute(
+                f"""SELECT p.id {_FROM_PASSAGES} WHERE p.id IN (SELECT value FROM json_each(?))
+                    ORDER BY v.published IS NULL, v.published, s.name, e.key, v.id, p.start""",
+                (json.dumps(ids.tolist()),),
+            )
+            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
 
     # What engines catch up with
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import os
 import struct
 import subprocess
@@ -88,6 +89,37 @@ def client(seed_index: Path) -> Iterator[TestClient]:
     app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+AWKWARD = [
+    {"_id": "a", "title": "=HYPERLINK(1)", "text": "=1+1 « guillemets\u00a0» 🙂, \"quoted\".\nER  - pas la fin.", "lang": "fr",
+     "date": "2024-01-11T09:30:00+01:00", "url": "https://www.example.org/direct?x=1&y=2#a"},
+    {"_id": "b", "title": "50% of {braces} \\ & ~tilde^ #1 $5 under_score", "text": "-5 °C outside -- 'tis cold.\tVery @cold.",
+     "lang": "en", "date": "2024-01-10T12:00:00+01:00", "url": "https://example.org/{b}?q=a b"},
+    {"_id": "c", "text": "'Déjà' un mot sans titre, assez long pour qu’un titre en soit fait, et coupé avant sa fin.",
+     "lang": "fr", "date": "2024-01-10"},
+    {"_id": "d", "text": "Nobody knows when the coffee came.", "lang": "en"},
+]  # fmt: skip
+"""Entries that are hard to write in any format; `c` is known to the day, and `d` not dated."""
+
+
+@pytest.fixture(scope="session")
+def awkward_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of `AWKWARD`, and of one article beside it, made with the `encoder`; tests only read it."""
+    folder = tmp_path_factory.mktemp("awkward") / "presse"
+    folder.mkdir()
+    lines = "\n".join(json.dumps(line) for line in AWKWARD)
+    (folder / "fil.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "article.txt").write_text("Le thé est froid.\n\nLe café aussi.\n", encoding="utf-8")
+    ingest([folder / "fil.jsonl", folder / "article.txt"], folder / "index", HashingEncoder(), Facts(tz="Europe/Paris"))
+    return folder / "index"
+
+
+@pytest.fixture
+def awkward(awkward_index: Path) -> Iterator[Searcher]:
+    """`awkward_index`, open."""
+    with Searcher(awkward_index, HashingEncoder()) as searcher:
+        yield searcher
 
 
 @pytest.fixture(scope="session")

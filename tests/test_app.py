@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from api.answers import answer_out
 from api.app import create_app
+from api.exports import FORMATS
 from api.schemas import search_out
 from embed.hashing import HashingEncoder
 from index.answer import THRESHOLD, ask
@@ -480,6 +481,10 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
         ("get", "/sources", "sources"),
         ("get", "/health", "health"),
         ("get", "/ready", "ready"),
+        ("get", "/export", "export"),
+        ("post", "/batch", "batch"),
+        ("get", "/feed.atom", "feed"),
+        ("get", "/opensearch.xml", "describe"),
         ("get", "/v1/vector_stores", "list_vector_stores"),
         ("get", "/v1/vector_stores/{vector_store_id}", "get_vector_store"),
         ("post", "/v1/vector_stores/{vector_store_id}/search", "search_vector_store"),
@@ -500,14 +505,26 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
         "entry": {404, 422, 500, 503},
         "versions": {404, 422, 500, 503},
         "sources": {500, 503},
+        "export": {422, 500, 503},
+        "batch": {413, 415, 422, 500, 503},
+        "feed": {422, 500, 503},
+        "describe": {500},
         "health": {500},
         "ready": {500, 503},
+    }
+    files = {
+        "export": [one.media.partition(";")[0] for one in FORMATS.values()],
+        "batch": ["text/csv", "application/x-ndjson", "text/plain"],
+        "feed": ["application/atom+xml"],
+        "describe": ["application/opensearchdescription+xml"],
     }
     for _, path, operation in operations(described):
         assert operation["summary"]
         assert operation["description"].endswith(".")
         responses = dict(operation["responses"])
-        assert list(responses.pop("200")["content"]) == ["application/json"]
+        assert list(responses.pop("200")["content"]) == files.get(operation["operationId"], ["application/json"])
+        # What has not changed is no error.
+        assert "content" not in responses.pop("304", {})
         if path.startswith(("/v1/", "/v2/")):
             shape = "CohereError" if path.endswith("/rerank") else "OpenAIError"
             reference = {"schema": {"$ref": f"#/components/schemas/{shape}"}}
@@ -524,8 +541,8 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
 def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, Any]) -> None:
     parameters = {one["name"]: one for one in described["paths"]["/search"]["get"]["parameters"]}
     body = described["components"]["schemas"]["SearchBody"]["properties"]
-    assert list(parameters) == ["k", "lang", "since", "until", "source", "as_of", "q"]
-    assert [*body] == ["k", "lang", "since", "until", "source", "as_of", "query"]
+    assert list(parameters) == ["lang", "since", "until", "source", "as_of", "k", "q"]
+    assert [*body] == ["lang", "since", "until", "source", "as_of", "k", "query"]
     for schema in [*(one["schema"] for one in parameters.values()), *body.values()]:
         assert schema["description"]
     for name in ("since", "until", "source"):

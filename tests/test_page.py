@@ -236,6 +236,25 @@ def test_what_is_fetched_by_scripts_is_what_stands_on_the_page(client: TestClien
     assert re.fullmatch(r"ask;dur=\d+\.\d", client.get("/page/results", params={"q": "x"}).headers["server-timing"])
 
 
+def test_what_was_found_can_be_taken_away_and_followed(client: TestClient) -> None:
+    shown = read(client, q="drones à Belgorod le 23 mai 2023", lang="fr", ui="fr")
+    links = [str(one["href"]) for one in shown.all("a") if "download" in one]
+    formats = [parse_qs(urlsplit(link).query)["format"][0] for link in links]
+    assert formats == ["csv", "jsonl", "ris", "bibtex", "csl-json", "trec"]
+    for link in links:
+        assert client.get(link).status_code == 200
+        # The time in the question narrows an export as it narrowed the page.
+        assert parse_qs(urlsplit(link).query)["since"] == ["2023-05-23T00:00:00+02:00"]
+    hits = [
+        one["passage_id"]
+        for one in client.get("/ask", params={"q": "drones à Belgorod le 23 mai 2023", "lang": "fr"}).json()["hits"]
+    ]
+    exported = [json.loads(row)["passage_id"] for row in client.get(links[1]).text.splitlines() if "passage_id" in row]
+    assert set(hits) <= set(exported)
+    (feed,) = {str(one["href"]) for one in (*shown.all("a"), *shown.all("link")) if str(one["href"]).startswith("/feed")}
+    assert client.get(feed).headers["content-type"].startswith("application/atom+xml")
+
+
 def test_the_page_says_why_a_passage_ranks_there_in_the_readers_numbers(client: TestClient) -> None:
     vote = client.get("/search", params={"q": "drones", "k": 1}).json()["hits"][0]["ranks"]["lexical"]
     french, english = read(client, q="drones", ui="fr"), read(client, q="drones", ui="en")
@@ -322,7 +341,10 @@ def test_no_part_of_the_address_gets_out_of_its_place(client: TestClient, name: 
 def test_only_web_addresses_become_links(mixed: TestClient) -> None:
     shown = read(mixed, q="jour day", ui="fr")
     assert shown.text("a").count("Page d’origine") == 1
-    assert [one for one in shown.all("a") if "rel" in one] == [{"href": "https://e.org/?a=1&b=2", "rel": "noreferrer"}]
+    assert [one for one in shown.all("a") if "rel" in one] == [
+        # To the words themselves, where the browser can.
+        {"href": "https://e.org/?a=1&b=2#:~:text=Onze%20heures%20cinq.", "rel": "noreferrer"}
+    ]
     assert not [text for text in shown.text("p", "quoted") if "javascript" in text]
     assert not [one for one in shown.all("a") if str(one["href"]).startswith("javascript")]
 
@@ -337,7 +359,9 @@ def test_a_page_may_load_what_is_its_own_and_nothing_else(client: TestClient, ad
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "no-referrer"
     shown = Page(response.text)
-    loaded = [one["href"] for one in shown.all("link")] + [one["src"] for one in shown.all("script")]
+    # What else is named, a browser loads for who asks for it.
+    links = [one["href"] for one in shown.all("link") if one["rel"] not in ("search", "alternate")]
+    loaded = links + [one["src"] for one in shown.all("script")]
     assert loaded
     assert [one for one in loaded if str(one).rpartition("/")[0] != f"/page/{page.VERSION}"] == []
     # What the policy would stop is not there in the first place.

@@ -1,5 +1,6 @@
 """The page as people meet it: in headless Chromium, by hand and keyboard, with and without scripts, in light and in dark."""
 
+import csv
 import json
 import re
 import shutil
@@ -261,6 +262,17 @@ def test_a_quote_is_copied_where_the_browser_has_no_clipboard_of_its_own(tab: Ca
     page.locator(".answer .copy").first.click()
     until(page, "document.querySelector('.answer .cite [role=status]').textContent === 'Citation copiée.'")
     assert page.evaluate("getSelection().toString()").startswith("«\u00a0")
+
+
+def test_what_was_found_is_exported(tab: Callable[..., Any], tmp_path: Path) -> None:
+    page = tab(f"/?q={quote(ASKED)}&lang=en")
+    page.click(".export summary")
+    with page.expect_download() as taken:
+        page.click("text=CSV")
+    taken.value.save_as(tmp_path / "found.csv")
+    with (tmp_path / "found.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["text"] == page.locator(".hits blockquote").inner_text()
 
 
 # Narrowing

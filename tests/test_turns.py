@@ -65,6 +65,9 @@ class Door:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 (self.answered if message["status"] == 200 else self.refused).append(name)
+            if name.startswith("half") and message["type"] == "http.response.body":
+                # Or over its first part, of many.
+                await self._gone[name].wait()
             if name.startswith("slow") and not message.get("more_body", True):
                 # The client takes its time over the last of the answer.
                 await self._gone[name].wait()
@@ -179,6 +182,19 @@ def test_a_turn_that_comes_as_its_request_is_cancelled_is_handed_on() -> None:
         assert door.working == ["a", "c"]
         await door.let("a", "c")
         await door.end()
+
+
+def test_one_who_reads_the_beginning_of_a_long_answer_slowly_keeps_nobody_waiting() -> None:
+    @at_door(at_once=1, waiting=1)
+    async def door(door: Door) -> None:
+        await door.come("half", "b")
+        await door.let("half")
+        assert door.working == ["half", "b"]
+        await door.let("b")
+        await door.leave("half")
+        assert await door.end() == [None, None]
+
+    assert door.answered == ["half", "b"]
 
 
 def test_one_who_reads_slowly_keeps_nobody_waiting() -> None:

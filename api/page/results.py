@@ -1,16 +1,20 @@
 """The first page: before anything is asked, with what a question is answered with, or with what went wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from api import wording
+from api.exports import FormatName
+from api.links import deep_link
 from api.page import manner
+from api.page.address import Asked
 from api.page.frame import Frame
 from api.page.marked import hit_pieces
 from api.page.timeline import Timeline, timeline
 from api.page.words import LANGUAGES, counted
-from api.schemas import iso
+from api.schemas import address, iso
 from index import dates
 from index.answer import Answer, Reason
 from index.errors import InvalidRequest
@@ -20,6 +24,15 @@ from index.search import Searcher
 _DRAWN = 100
 """Passages on the timeline; of those behind them most have little to do with the question."""
 _LATEST = 5
+_EXPORTED = 100
+_FORMATS: Mapping[FormatName, str] = {
+    "csv": "CSV",
+    "jsonl": "JSON Lines",
+    "ris": "RIS (Zotero, EndNote)",
+    "bibtex": "BibTeX",
+    "csl-json": "CSL-JSON",
+    "trec": "TREC",
+}
 _TWINS = 5
 """Of each hit; an agency's dispatch may stand in hundreds of live blogs."""
 
@@ -60,6 +73,14 @@ def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = Tru
         "bars": _bars(frame, drawn) if drawn else (),
         "ticks": _ticks(frame, drawn) if drawn else (),
         "permalink": asked.link(as_of=iso(results.known) or "", ui=""),
+        "feed": Asked(asked.q, asked.lang, asked.source, asked.since, asked.until).link("/feed.atom"),
+        "exported": _EXPORTED,
+        # Of the window that was searched, whatever the question says of times.
+        "exports": {
+            shown: address("/export", {"q": asked.q, "format": name, "limit": _EXPORTED}, results.filters, results.known)
+            for name, shown in _FORMATS.items()
+        },
+        "deep_link": deep_link,
     }
     return _page(frame, searcher, "results.html", **more) if whole else frame.render("results.html", **more)
 
