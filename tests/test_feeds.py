@@ -85,7 +85,7 @@ def test_a_feed_has_the_entries_that_match_newest_first_and_undated_ones_last(aw
     assert first.content[0].value == hit.passage.entry.text
     assert first.link.startswith("https://www.example.org/direct?x=1&y=2#a:~:text=")
     assert first.updated == first.published
-    assert parsed.entries[3].link.startswith(f"{BASE}/entries/")
+    assert parsed.entries[3].link.startswith(f"{BASE}/entry/")
     # A feed is as new as the newest thing in it: here an undated entry, which is as new as its reading.
     assert parsed.feed.updated == max((entry.updated for entry in parsed.entries), key=datetime.fromisoformat)
 
