@@ -519,10 +519,13 @@ def test_all_of_it_is_reached_with_the_keyboard(tab: Callable[..., Any]) -> None
 
 def test_the_content_is_one_key_away(tab: Callable[..., Any]) -> None:
     page = tab(f"/?q={quote(ASKED)}")
+    page.locator(".why summary").first.evaluate("one => one.click()")
     page.keyboard.press("Tab")
     assert page.locator(".skip").evaluate("one => one === document.activeElement && one.getBoundingClientRect().top >= 0")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+    # What was open stays open.
+    assert page.locator(".why dl").first.is_visible()
 
 
 # What goes wrong

@@ -239,6 +239,8 @@ if (form) {
   });
   addEventListener("popstate", async ({ state }) => {
     const where = address(location.search);
+    // A place on the page, such as the content: it is shown already, and the browser goes there.
+    if (where === shown && !state) return;
     typed = false;
     fill(location.search);
     if (kept.has(where)) {
