@@ -18,8 +18,10 @@ from index.search import Searcher
 
 _BESIDE = 2
 """Entries that are shown before and after."""
-_MOST_WORDS = 4000
-"""Of two texts that are compared: the time goes with the square of them."""
+_MOST_WORDS = 2400
+"""Of two texts that are compared, spaces among them: the time goes with the square, and this many may take .15 s."""
+_COMPARED = 8
+"""Of the newest versions, each with the one before."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ def missing(frame: Frame, failure: Exception, path: str) -> str:
 
 def _told(versions: Sequence[Version]) -> list[Told]:
     """Versions with what changed, the newest first."""
-    pairs = zip([None, *versions[:-1]], versions, strict=True)
-    return [Told(one, changes(before.entry.text, one.entry.text) if before else None) for before, one in pairs][::-1]
+    pairs = list(zip([None, *versions[:-1]], versions, strict=True))[::-1]
+    return [
+        Told(one, changes(before.entry.text, one.entry.text) if before and place < _COMPARED else None)
+        for place, (before, one) in enumerate(pairs)
+    ]
 
 
 def changes(before: str, after: str) -> list[tuple[str, str]] | None:
