@@ -36,6 +36,8 @@ class Asking(Narrowing):
         ),
     ] = None
 
+    times: Annotated[bool, Field(description="Whether times in the question narrow the search.")] = True
+
     threshold: Annotated[
         float | None,
         Field(ge=0, le=1, description="The confidence from which on the question counts as answered; else as set."),
@@ -167,6 +169,7 @@ def _permalink(answer: Answer) -> str:
         "literal": is_literal(results.reading),
         "now": iso(answer.now),
         "threshold": answer.threshold,
+        "times": None if answer.times else "false",
     }
     return address("/ask", asked, answer.given, results.known)
 

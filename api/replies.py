@@ -17,7 +17,7 @@ from api.schemas import (
     source_out,
 )
 from index import dates
-from index.answer import ask, seen_from
+from index.answer import Answer, ask, seen_from
 from index.counts import Counted, count
 from index.entries import whole_entry
 from index.histogram import facets, histogram
@@ -36,11 +36,16 @@ def found(searcher: Searcher, question: str, narrowing: Narrowing, cursor: str |
 
 def answered(searcher: Searcher, question: str, asking: Asking, threshold: float | None = None) -> AnswerOut:
     """The quotes that answer `question`; `threshold` is for callers who state none. Raises what `Searcher.search` raises."""
+    return answer_out(answer(searcher, question, asking, threshold))
+
+
+def answer(searcher: Searcher, question: str, asking: Asking, threshold: float | None = None) -> Answer:
+    """The same, as the index gives it."""
     zone, as_of = _seen_from(searcher, asking)
     now = seen_from(searcher, asking.now, as_of)
     least = threshold if asking.threshold is None else asking.threshold
-    filters = asking.filters(zone)
-    return answer_out(ask(searcher, question, asking.k, filters, as_of, now, least, literal=asking.literal))
+    filters, literal = asking.filters(zone), asking.literal
+    return ask(searcher, question, asking.k, filters, as_of, now, least, times=asking.times, literal=literal)
 
 
 def entry(searcher: Searcher, entry_id: str, as_of: str | None = None) -> EntryOut:

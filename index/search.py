@@ -1,6 +1,6 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class Results:
     """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
 
     `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
-    `reading` is what was understood of the question: its operators are among the `filters`, which `total` passages pass.
+    `ranked` are all passages that were compared, hits and others, best first; twins among them. `reading` is what was
+    understood of the question: its operators are among the `filters`, which `total` passages pass.
     """
 
     question: str
@@ -50,6 +51,7 @@ class Results:
     known: datetime | None = None
     as_of: datetime | None = None
     k: int = 10
+    ranked: Ranking = field(default_factory=Ranking.empty)
     reading: Reading | None = None
     total: int | None = None
     cursor: str | None = None
@@ -172,7 +174,8 @@ class Searcher:
         """What `search` gives, for a question that was understood before."""
         ranked = self._first(asked, k, filters, snapshot)
         shown = hits(asked.text, asked.lang, pick(self.reader.store, ranked.fused, k), [ranked])
-        return self._results(asked.text, asked.lang, filters, snapshot, k, shown, as_of)
+        found = self._results(asked.text, asked.lang, filters, snapshot, k, shown, as_of)
+        return replace(found, ranked=ranked.fused)
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -231,7 +234,9 @@ class Searcher:
                 np.concatenate([one.fused.ids for one in rankings]), np.concatenate([one.fused.scores for one in rankings])
             )
             picked = pick(store, order.without(page.seen), k, earlier)
-        return self._results(text, lang, filters, snapshot, k, hits(text, lang, picked, rankings, len(page.shown))), picked
+        shown = hits(text, lang, picked, rankings, len(page.shown))
+        found = self._results(text, lang, filters, snapshot, k, shown)
+        return replace(found, ranked=rankings[0].fused), picked
 
     def _results(
         self,

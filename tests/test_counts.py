@@ -320,3 +320,11 @@ def test_an_export_and_a_feed_obey_operators(client: TestClient, folder: Path, f
     feed = client.get("/feed.atom", params={"q": '"défense aérienne" OR "air defence"'}).text
     assert feed.count("<entry ") == 3
     assert client.get("/feed.atom", params={"q": "lang:en -drone"}).text.count("<entry ") == 1
+
+
+def test_the_page_shows_operators_as_what_can_be_taken_away(client: TestClient) -> None:
+    shown = client.get("/", params={"q": 'drone -maire lang:fr "Kiev"', "ui": "en"}).text
+    for rest in ("drone+lang%3Afr+%22Kiev%22", "drone+-maire+%22Kiev%22", "drone+-maire+lang%3Afr"):
+        assert f'href="/?q={rest}&amp;ui=en"' in shown
+    assert "blockquote" not in client.get("/", params={"q": "drone lang:de"}).text
+    assert client.get("/", params={"q": "drone lang:de"}).status_code == 422
