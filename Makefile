@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 
-.PHONY: serve test quality ranking check bench
+.PHONY: serve test quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -31,6 +31,10 @@ bench: $(INSTALLED)
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk
 	$(BIN)/filrouge bench serve
+
+# The two pictures of the README; they need Chromium.
+screenshots: $(INSTALLED)
+	$(BIN)/python -m tests.bench.take_screenshots
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("filrouge needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

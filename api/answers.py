@@ -23,6 +23,8 @@ class Asking(Narrowing):
         ),
     ] = None
 
+    times: Annotated[bool, Field(description="Whether times in the question narrow the search.")] = True
+
     threshold: Annotated[
         float | None,
         Field(ge=0, le=1, description="The confidence from which on the question counts as answered; else as set."),

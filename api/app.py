@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import FastAPI, Path, Query
 from starlette.routing import Route
 
-from api import openai, page, problems, replies, rerank, research
+from api import openai, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
 from api.opened import Open
-from api.page import reference
+from api.page import routes as page_routes
+from api.page.failures import FailurePages
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -25,14 +25,10 @@ from api.schemas import (
     SearchQuery,
     SourcesOut,
     VersionsOut,
-    make_filters,
     versions_out,
 )
 from api.settings import AT_ONCE, WAITING
 from api.turns import Turns
-from embed import EmbedError
-from index import dates
-from index.errors import FilrougeError
 from index.search import Searcher
 
 _DESCRIPTION = """
@@ -79,11 +75,13 @@ def create_app(
     app.add_middleware(Turns, at_once=at_once, waiting=waiting)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
+    app.add_middleware(FailurePages)
     problems.install(app)
     _add_routes(app, threshold)
     app.include_router(research.build_router(threshold))
     app.include_router(openai.router)
     app.include_router(rerank.router)
+    app.include_router(page_routes.routes(threshold))
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
     return app
@@ -143,33 +141,3 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
         snapshot = searcher.reader.snapshot()
         entries, passages = searcher.reader.store.counts(snapshot.generation)
         return ReadyOut(generation=snapshot.generation, entries=entries, passages=passages, model=snapshot.card.name)
-
-    @app.get("/", include_in_schema=False)
-    def first_page(
-        request: Request,
-        searcher: Open,
-        q: str = "",
-        lang: str = "",
-        since: str = "",
-        until: str = "",
-        ui: str = "",
-    ) -> HTMLResponse:
-        language = page.choose_language(ui, request.headers.get("accept-language", ""))
-        zone = dates.zone(searcher.reader.store.zone())
-        results, failure = None, None
-        if q.strip():
-            try:
-                results = searcher.search(q, 10, make_filters(zone, lang or None, since or None, until or None))
-            except (FilrougeError, EmbedError) as error:
-                failure = error
-        asked = {"q": q, "lang": lang, "since": since, "until": until}
-        html = page.render(language, asked, results, failure)
-        return HTMLResponse(html, problems.noted(request, failure)[0] if failure else 200, headers=page.HEADERS)
-
-    @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(reference.render(app.openapi()), headers=page.HEADERS)
-
-    @app.get("/page.css", include_in_schema=False)
-    def style() -> Response:
-        return Response(page.STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})

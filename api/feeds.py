@@ -68,7 +68,7 @@ def _entry(hit: Hit, updated: datetime, base: str) -> ElementTree.Element:
     if entry.published:
         _add(element, "published", _time(entry.published))
     _add(ElementTree.SubElement(element, "author"), "name", container(entry) or "filrouge")
-    _add(element, "link", rel="alternate", href=deep_link(entry.url, hit.passage.text) or f"{base}/entries/{entry.id}")
+    _add(element, "link", rel="alternate", href=deep_link(entry.url, hit.passage.text) or f"{base}/entry/{entry.id}")
     _add(element, "summary", hit.passage.text)
     _add(element, "content", entry.text, type="text")
     return element

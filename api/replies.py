@@ -3,7 +3,7 @@
 from api.answers import AnswerOut, Asking, answer_out
 from api.schemas import EntryOut, Narrowing, SearchOut, SourcesOut, entry_out, make_moment, search_out, source_out
 from index import dates
-from index.answer import ask, seen_from
+from index.answer import Answer, ask, seen_from
 from index.entries import whole_entry
 from index.search import Searcher
 
@@ -16,11 +16,16 @@ def found(searcher: Searcher, question: str, narrowing: Narrowing) -> SearchOut:
 
 def answered(searcher: Searcher, question: str, asking: Asking, threshold: float | None = None) -> AnswerOut:
     """The quotes that answer `question`; `threshold` is for callers who state none. Raises what `Searcher.search` raises."""
+    return answer_out(answer(searcher, question, asking, threshold))
+
+
+def answer(searcher: Searcher, question: str, asking: Asking, threshold: float | None = None) -> Answer:
+    """The same, as the index gives it."""
     zone = dates.zone(searcher.reader.store.zone())
     as_of = asking.moment(zone)
     now = seen_from(searcher, asking.now, as_of)
     least = threshold if asking.threshold is None else asking.threshold
-    return answer_out(ask(searcher, question, asking.k, asking.filters(zone), as_of, now, least))
+    return ask(searcher, question, asking.k, asking.filters(zone), as_of, now, least, times=asking.times)
 
 
 def entry(searcher: Searcher, entry_id: str, as_of: str | None = None) -> EntryOut:

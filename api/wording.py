@@ -55,16 +55,16 @@ _RELAXED: Mapping[str, Mapping[Relaxed, str]] = {
 }
 
 
-def reason(answer: Answer) -> str | None:
-    """Why there is no answer, as a sentence; None when there is one."""
+def reason(answer: Answer, reader: str | None = None) -> str | None:
+    """Why there is no answer, as a sentence in the language of the question, or of the `reader`; None when there is one."""
     if answer.reason is None:
         return None
-    lang = answer.results.lang
+    lang = reader or answer.results.lang
     why = answer.narrowing.impossible
     return _REASONS[lang][answer.reason].format(why=_WHY[lang][why] if why else "")
 
 
-def relaxed(answer: Answer) -> str | None:
-    """Why the time that the question speaks of was not searched; None when it was, or there is none."""
+def relaxed(answer: Answer, reader: str | None = None) -> str | None:
+    """Why the time that the question speaks of was not searched, in the same language; None when it was, or there is none."""
     why = answer.narrowing.relaxed
-    return None if why is None else _RELAXED[answer.results.lang][why]
+    return None if why is None else _RELAXED[reader or answer.results.lang][why]

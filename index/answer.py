@@ -4,11 +4,12 @@ Nothing is generated: an answer is made of sentences as they stand in their entr
 sentence answers best (`odds`), and whether the corpus answers at all (`confidence`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from embed.encoder import Span
 from index import dates
 from index.confidence import LEAD, confidence, odds
 from index.errors import InvalidRequest
@@ -102,7 +103,8 @@ class Answer:
     """What a question is answered with: `quotes`, best first, when `confidence` reaches the threshold; else a `reason`.
 
     `results` are the passages that were found, in the window that was searched in the end. `best` are the quotes there would
-    be at a threshold of 0, whatever the reason.
+    be at a threshold of 0, whatever the reason. `leading` has, for each passage that was read, by its id, the sentence of it
+    that answers best, `entry.text[start:end]`.
     """
 
     confidence: float
@@ -112,6 +114,7 @@ class Answer:
     now: datetime
     threshold: float
     reason: Reason | None
+    leading: Mapping[int, Span] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
@@ -133,13 +136,15 @@ def ask(
     now: datetime | None = None,
     threshold: float | None = None,
     snapshot: Snapshot | None = None,
+    times: bool = True,
 ) -> Answer:
     """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
 
     A time that the question speaks of, seen from `now` (aware; the present when None), narrows the caller's window and never
     widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so. It
     counts as answered from a confidence of `threshold` on; None is the shipped one. Who asks several questions of one state of
-    the index gives its `snapshot`; None takes that of `as_of`.
+    the index gives its `snapshot`; None takes that of `as_of`. Without `times`, a time in the question is words like any
+    others, and narrows nothing.
 
     Raises what `Searcher.search` raises.
     """
@@ -149,7 +154,7 @@ def ask(
     snapshot = snapshot or searcher.snapshot(filters, as_of)
     asked = understand(question, searcher.encoder, snapshot)
     now = now or datetime.now(UTC)
-    narrowing, narrowed = _narrowed(asked, filters, now, searcher)
+    narrowing, narrowed = _narrowed(asked, filters, now, searcher) if times else (Narrowing(), filters)
     walk = _Walk(searcher, asked, k, snapshot, as_of)
     found = walk.through(filters) if narrowed == filters else walk.without(narrowing.phrases).through(narrowed)
     if narrowed != filters and found.confidence < threshold:
@@ -170,7 +175,7 @@ def ask(
         reason = Reason.NOT_IN_CORPUS
     quotes = _with_earlier(found.quotes, snapshot) if reason is None else found.quotes
     results = replace(found.results, question=question, lang=asked.lang)
-    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason)
+    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason, found.leading)
 
 
 def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None:
@@ -198,6 +203,7 @@ class _Found:
     confidence: float
     quotes: tuple[Quote, ...]
     results: Results
+    leading: Mapping[int, Span]
 
 
 def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher) -> tuple[Narrowing, Filters]:
@@ -247,7 +253,9 @@ class _Walk:
             # One of few that pass the filters stands out among those that do not, or nowhere.
             others = self._find(READ, Filters())
         sure = confidence(ranked, [hit.score for hit in others.hits], sought)
-        return _Found(sure, chosen(ranked), replace(wide, hits=wide.hits[: self.k], k=self.k))
+        # The last to be written of each passage is its best.
+        leading = {one.passage.id: (one.start, one.end) for one in reversed(ranked)}
+        return _Found(sure, chosen(ranked), replace(wide, hits=wide.hits[: self.k], k=self.k), leading)
 
     def _find(self, k: int, filters: Filters) -> Results:
         return self.searcher.find(self.asked, k, filters, self.snapshot, self.as_of)

@@ -29,6 +29,8 @@ _KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 _MEMORY = 64 * 1024 * 1024
 _FEW = 4096
 """Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
+_HOLDERS = 16
+"""So many passages that hold a term are ranked in the time that one allowed id is looked up."""
 
 
 class CacheUnusable(Exception):
@@ -187,6 +189,11 @@ class TantivyView:
         )
         if among is None:
             return self._search(query, min(k, total))
+        holders = min(sum(self.frequencies(list(weighted(terms)))), total)
+        if holders <= _HOLDERS * len(among):
+            found = self._search(query, max(holders, 1))
+            kept = np.isin(found.ids, among)
+            return Ranking(found.ids[kept][:k], found.scores[kept][:k])
         if len(among) <= _FEW:
             allowed = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self.schema, "id", among.tolist()), 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, allowed)])

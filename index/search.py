@@ -43,6 +43,7 @@ class Results:
     """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
 
     `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
+    `ranked` are all passages that were compared, hits and others, best first; twins among them.
     """
 
     question: str
@@ -54,6 +55,7 @@ class Results:
     known: datetime | None = None
     as_of: datetime | None = None
     k: int = 10
+    ranked: Ranking = field(default_factory=Ranking.empty)
 
 
 class Searcher:
@@ -109,9 +111,10 @@ class Searcher:
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
         """What `search` gives, for a question that was understood before."""
         evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
-        hits = self._hits(asked, _ranked(asked, evidence, votes, snapshot), k)
+        ranked = _ranked(asked, evidence, votes, snapshot)
+        hits = self._hits(asked, ranked, k)
         known = self.reader.store.committed(snapshot.generation)
-        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k)
+        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k, ranked.fused)
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.

@@ -433,6 +433,59 @@ class Store:
             )
         return _entry(row)
 
+    def around(self, entry: Entry, generation: int, reach: int) -> tuple[list[Entry], list[Entry]]:
+        """The nearest `reach` entries of the same source on either side, as they stood in `generation`, oldest first.
+
+        They follow one another by their times, and where these are the same, in the order in which they were read.
+        """
+        place = "(ifnull(v.published, 0), ifnull(v.clock, ''), v.id)"
+        found = []
+        with self._reading() as db:
+            (own,) = db.execute(
+                "SELECT max(v.id) FROM versions v WHERE v.entry_id = :entry AND v.born <= :generation",
+                {"entry": entry.id, "generation": generation},
+            ).fetchone()
+            clock = entry.clock.isoformat() if entry.clock else ""
+            here = {"published": _micros(entry.published) or 0, "clock": clock, "id": own, "source": entry.source}
+            for than, order in (("<", "DESC"), (">", "ASC")):
+                rows = db.execute(
+                    f"""SELECT {_ENTRY} {_FROM_VERSIONS}
+                        WHERE s.name = :source AND {_ALIVE.format("v")} AND {place} {than} (:published, :clock, :id)
+                        ORDER BY ifnull(v.published, 0) {order}, ifnull(v.clock, '') {order}, v.id {order} LIMIT :reach""",
+                    {**here, "generation": generation, "reach": reach},
+                ).fetchall()
+                found.append([_entry(row) for row in rows])
+        return found[0][::-1], found[1]
+
+    def latest(self, generation: int, most: int) -> list[Entry]:
+        """The entries of `generation` that were published last, the newest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT {_ENTRY} {_FROM_VERSIONS} WHERE v.id IN (
+                        SELECT v.id FROM versions v WHERE {_ALIVE.format("v")} ORDER BY v.published DESC, v.id LIMIT :most
+                    ) ORDER BY v.published DESC, v.id""",
+                {"generation": generation, "most": most},
+            ).fetchall()
+        return [_entry(row) for row in rows]
+
+    def moments(self, ids: Sequence[int]) -> dict[int, tuple[datetime | None, bool]]:
+        """When the entry of each of these passages was published, and whether only the day of that is known."""
+        found: dict[int, tuple[datetime | None, bool]] = {}
+        with self._reading() as db:
+            for some in _batches(ids):
+                rows = db.execute(
+                    f"""SELECT p.id, v.published, v.tz, v.precision FROM passages p JOIN versions v ON v.id = p.version_id
+                        WHERE p.id IN ({_marks(some)})""",
+                    some,
+                )
+                found.update((i, (_moment(published, tz), precision == "day")) for i, published, tz, precision in rows)
+        return found
+
+    def source_names(self) -> list[str]:
+        """The name of every source that was ever read."""
+        with self._reading() as db:
+            return [name for (name,) in db.execute("SELECT name FROM sources ORDER BY name")]
+
     def versions(self, entry_id: str, generation: int) -> list[Version]:
         """What an entry said up to `generation`, oldest first, whether or not it is still there. Raises `NotFound`."""
         with self._reading() as db:

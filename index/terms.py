@@ -17,7 +17,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import Stemmer
 
@@ -62,10 +62,11 @@ _STOP = {
 }
 
 _stemmers = threading.local()
+_MET, _LONGEST_MET = 20_000, 40
+"""So many words of up to so many characters are remembered once they are taken apart: 5 MB."""
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A word where it stands: `text[start:end]`, without an elided article."""
 
     start: int
@@ -92,7 +93,9 @@ def words(text: str) -> Iterator[Word]:
             start += elided.end() if elided else 0
             yield Word(start, end, fold(text[start:end].replace(".", "")))
         else:
-            yield from _split(found, start)
+            # Of a text's words most have been met before.
+            for word in _met(found) if len(found) <= _LONGEST_MET else _split(found):
+                yield Word(start + word.start, start + word.end, word.form)
 
 
 def _time(found: str) -> str:
@@ -107,8 +110,13 @@ def _number(found: str) -> str:
     return re.sub(r"\D", "", found) if grouped else found.replace(",", ".")
 
 
-def _split(found: str, start: int) -> Iterator[Word]:
-    """A run of letters, apostrophes and hyphens -> its words."""
+@functools.lru_cache(_MET)
+def _met(found: str) -> tuple[Word, ...]:
+    return tuple(_split(found))
+
+
+def _split(found: str) -> Iterator[Word]:
+    """A run of letters, apostrophes and hyphens -> its words, where they stand in it."""
     found = _POSSESSIVE.sub("", found)
     at = 0
     while at < len(found):
@@ -121,7 +129,7 @@ def _split(found: str, start: int) -> Iterator[Word]:
         end = apostrophe.start() if apostrophe else len(found)
         # One of the apostrophes is a letter to Unicode and may begin a run.
         if at < end:
-            yield from _parts(found[at:end], start + at)
+            yield from _parts(found[at:end], at)
         at = end + 1
 
 
@@ -171,10 +179,15 @@ def content_words(text: str, lang: str) -> list[Word]:
     >>> [word.form for word in content_words("Le Kremlin a réagi à l’attaque", "fr")]
     ['kremlin', 'réagi', 'attaque']
     """
-    stop = _STOP.get(lang, frozenset())
-    plain = ((word, without_accents(word.form)) for word in words(text))
+    return [word for word in words(text) if _tells(word.form, lang)]
+
+
+@functools.lru_cache(_MET)
+def _tells(form: str, lang: str) -> bool:
+    """Whether a word is no stop word."""
+    letters = without_accents(form)
     # A stray accent is a letter to Unicode, and nothing once accents are gone.
-    return [word for word, letters in plain if letters and letters not in stop]
+    return bool(letters) and letters not in _STOP.get(lang, ())
 
 
 def passage_terms(text: str, lang: str) -> list[str]:

@@ -68,6 +68,24 @@ def keys(answer: Answer) -> list[str]:
 # Quotes
 
 
+def test_the_best_sentence_of_every_passage_that_was_read_is_named(searcher: Searcher) -> None:
+    answer = ask(searcher, "Combien de drones ont été abattus au-dessus de Kiev ?", now=NOW)
+    read = {hit.passage.id: hit.passage for hit in answer.results.hits}
+    assert set(answer.leading) == set(read)
+    for i, (start, end) in answer.leading.items():
+        assert read[i].start <= start < end <= read[i].end
+    first = answer.quotes[0]
+    assert answer.leading[first.passage_id] == (first.start, first.end)
+
+
+def test_all_that_was_compared_is_ranked_as_its_hits_are(searcher: Searcher) -> None:
+    results = ask(searcher, "Combien de drones ont été abattus au-dessus de Kiev ?", 5, now=NOW).results
+    assert len(results.ranked) == len(LINES)
+    places = [results.ranked.ids.tolist().index(hit.passage.id) for hit in results.hits]
+    assert places == sorted(places)
+    assert [hit.score for hit in results.hits] == [results.ranked.scores[place] for place in places]
+
+
 def test_the_sentence_that_answers_is_quoted_and_not_its_passage(searcher: Searcher) -> None:
     answer = ask(searcher, "Combien de drones ont été abattus au-dessus de Kiev ?", now=NOW)
     assert texts(answer) == ["Douze drones ont été abattus dans la nuit au-dessus de Kiev."]
@@ -222,6 +240,14 @@ def test_a_time_in_the_question_narrows_what_is_searched(searcher: Searcher) -> 
         ask_at(searcher, "Who says people were wounded in Belgorod?").confidence, abs=0.01
     )
     assert (answer.results.question, answer.results.lang) == (question, "en")
+
+
+def test_a_time_in_the_question_narrows_nothing_where_that_is_not_wanted(searcher: Searcher) -> None:
+    question = "Que s’est-il passé lundi à Belgorod ?"
+    assert ask(searcher, question, now=NOW).narrowing.window is not None
+    answer = ask(searcher, question, now=NOW, times=False)
+    assert (answer.narrowing.window, answer.narrowing.phrases, answer.results.filters) == (None, (), Filters())
+    assert keys(answer) == [hit.passage.entry.key for hit in searcher.search(question).hits]
 
 
 def test_it_is_seen_from_now_in_the_zone_of_the_corpus(searcher: Searcher) -> None:

@@ -552,7 +552,7 @@ def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, An
     for schema in described["components"]["schemas"]["AskBody"]["properties"].values():
         assert schema["description"]
     asking = [one["name"] for one in described["paths"]["/ask"]["get"]["parameters"]]
-    assert asking == [*list(parameters)[:-1], "now", "threshold", "q"]
+    assert asking == [*list(parameters)[:-1], "now", "times", "threshold", "q"]
     entry_id = described["paths"]["/entries/{entry_id}"]["get"]["parameters"][0]
     assert (entry_id["name"], entry_id["required"], entry_id["description"]) == ("entry_id", True, "The `entry_id` of a hit.")
 

@@ -178,8 +178,8 @@ def test_every_address_is_in_the_readme_and_no_other_is() -> None:
     api = create_app(nothing).openapi()
     real = {(method.upper(), path) for path, methods in api["paths"].items() for method in methods}
     told = {tuple(spans(cell)[0].partition("?")[0].split()) for cell, *_ in rows(README, "address")}
-    # The page is for people, and MCP describes itself: neither is in the description for programs.
-    assert told == {*real, ("GET", "/"), ("POST", "/mcp")}
+    # Pages are for people, and MCP describes itself: neither is in the description for programs.
+    assert told == {*real, ("GET", "/"), ("GET", "/entry/{entry_id}"), ("POST", "/mcp")}
 
 
 def nothing() -> Searcher:

@@ -488,6 +488,59 @@ def test_a_commit_that_fails_writes_nothing(store: Store, folder: Path) -> None:
     assert commit(store, told("b")) == 2
 
 
+def test_the_entries_before_and_after_are_those_of_the_same_source_in_time(store: Store) -> None:
+    hours = {key: NOON + timedelta(hours=hour) for key, hour in (("c", 3), ("a", 1), ("b", 2), ("d", 4))}
+    entries = {key: told(key, published=at, precision="minute") for key, at in hours.items()}
+    unknown = [told("x"), told("y", clock=time(7)), told("z", clock=time(6))]
+    commit(store, *entries.values(), *unknown, told("other", source="fil/b.txt", published=NOON, precision="minute"))
+
+    def around(entry: Entry, reach: int) -> tuple[list[str], list[str]]:
+        before, after = store.around(entry, store.generation(), reach)
+        return [one.key for one in before], [one.key for one in after]
+
+    # Those of no known time come first, those of no known day by their clocks.
+    assert around(entries["b"], 9) == (["x", "z", "y", "a"], ["c", "d"])
+    assert around(entries["b"], 1) == (["a"], ["c"])
+    assert around(unknown[0], 2) == ([], ["z", "y"])
+    before = store.generation()
+    commit(store, told("a", "Un autre texte.", published=hours["a"], precision="minute"), withdrawn=[entries["c"].id])
+    assert around(entries["b"], 1) == (["a"], ["d"])
+    # Of an earlier generation, and of an entry that is gone.
+    assert [one.text for one in store.around(entries["b"], before, 1)[0]] == ["Le texte."]
+    assert [one.key for one in store.around(entries["b"], before, 1)[1]] == ["c"]
+    assert around(entries["c"], 1) == (["b"], ["d"])
+
+
+def test_entries_of_one_minute_follow_one_another_as_they_were_read(store: Store) -> None:
+    same = [told(key, published=NOON, precision="minute") for key in "cab"]
+    commit(store, *same)
+    assert [[one.key for one in side] for side in store.around(same[1], store.generation(), 2)] == [["c"], ["b"]]
+
+
+def test_the_latest_entries_are_those_that_were_published_last(store: Store) -> None:
+    commit(
+        store, told("x"), *(told(key, published=NOON + timedelta(hours=n), precision="minute") for n, key in enumerate("abc"))
+    )
+    assert [one.key for one in store.latest(store.generation(), 2)] == ["c", "b"]
+    assert [one.key for one in store.latest(store.generation(), 9)] == ["c", "b", "a", "x"]
+    commit(store, withdrawn=[told("c").id])
+    assert [one.key for one in store.latest(store.generation(), 1)] == ["b"]
+    assert [one.key for one in store.latest(1, 1)] == ["c"]
+    assert store.latest(0, 1) == []
+
+
+def test_the_moments_of_passages_are_those_of_their_entries(store: Store) -> None:
+    day = NOON.replace(hour=0)
+    commit(store, told("a", published=NOON, precision="minute"), told("b", published=day, precision="day"), told("c"))
+    assert store.moments([1, 2, 3]) == {1: (NOON, False), 2: (day, True), 3: (None, False)}
+    assert store.moments([]) == {}
+
+
+def test_the_names_of_sources_are_told_by_name(store: Store) -> None:
+    commit(store, told("a", source="fil/b.txt"), told("a", source="fil/a.txt"))
+    assert store.source_names() == ["fil/a.txt", "fil/b.txt"]
+
+
 def test_a_passage_of_no_version_cannot_be_written(store: Store) -> None:
     with pytest.raises(StorageError, match="FOREIGN KEY constraint failed"), store.writing() as db:
         db.execute("INSERT INTO passages (version_id, start, \"end\", vector_hash, born) VALUES (9, 0, 1, x'00', 0)")

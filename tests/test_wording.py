@@ -42,6 +42,14 @@ def test_every_window_that_was_not_searched_is_told(relaxed: Relaxed) -> None:
     assert None not in told
 
 
+def test_a_reader_of_the_other_language_is_told_in_theirs() -> None:
+    for lang, other in (LANGS, LANGS[::-1]):
+        theirs = answer(other, Reason.NOT_IN_CORPUS, Narrowing(relaxed=Relaxed.EMPTY))
+        ours = answer(lang, Reason.NOT_IN_CORPUS, Narrowing(relaxed=Relaxed.EMPTY))
+        assert wording.reason(theirs, lang) == wording.reason(ours)
+        assert wording.relaxed(theirs, lang) == wording.relaxed(ours)
+
+
 def test_nothing_is_told_where_there_is_nothing_to_tell() -> None:
     assert wording.reason(answer("fr")) is None
     assert wording.relaxed(answer("fr")) is None
