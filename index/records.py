@@ -176,6 +176,12 @@ class Ranking:
         """Nothing ranked."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
+    def __eq__(self, other: object) -> bool:
+        # Arrays are compared number by number otherwise, which is neither equal nor different.
+        if not isinstance(other, Ranking):
+            return NotImplemented
+        return np.array_equal(self.ids, other.ids) and np.array_equal(self.scores, other.scores)
+
     def __len__(self) -> int:
         return len(self.ids)
 

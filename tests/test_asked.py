@@ -109,7 +109,7 @@ def test_a_server_that_cuts_the_line_is_named() -> None:
 
         thread = threading.Thread(target=cut)
         thread.start()
-        with pytest.raises(FilrougeError, match=r"no answer from .*IncompleteRead"):
+        with pytest.raises(FilrougeError, match=r"no answer from .*; is filrouge serve running"):
             asked.found(None, f"http://127.0.0.1:{cutting.getsockname()[1]}", QUESTION, Narrowing())
         thread.join(30)
 
