@@ -41,11 +41,6 @@ def found(index: Corpus | None, url: str | None, question: str, narrowing: Narro
     return _posted(f"{url.rstrip('/')}/search", question, narrowing)
 
 
-def document_id(hit: HitOut) -> str:
-    """The passage's name: the same on every machine, as long as the entry says the same."""
-    return f"{hit.entry_id}:{hit.start}-{hit.end}"
-
-
 def metadata(hit: HitOut, results: SearchOut) -> dict[str, str | int | float | None]:
     """What is known of a passage and its search, but for its text: values without parts, as stores of documents want them."""
     known: dict[str, str | int | float | None] = hit.model_dump(exclude={"text", "ranks", "twins", "highlights"})

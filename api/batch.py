@@ -12,7 +12,7 @@ from api import wording
 from api.answers import answer_out
 from api.exports import FORMATS
 from api.questions import AskedRow, read_questions
-from api.rows import HIT_COLUMNS, QUOTE_COLUMNS, hit_row, item, quote_row, state
+from api.rows import HIT_COLUMNS, QUOTE_COLUMNS, hit_row, quote_row, state
 from api.schemas import make_moment, search_out
 from api.tables import csv_lines
 from index import dates
@@ -206,4 +206,4 @@ def _rows(one: AskedRow, found: Outcome) -> Iterator[dict[str, Any]]:
 
 def _run(one: AskedRow, found: Outcome) -> Iterator[str]:
     hits = found.hits if isinstance(found, Results) else ()
-    return run_lines(one.id, ((item(hit.passage), hit.score) for hit in hits))
+    return run_lines(one.id, ((hit.passage.name, hit.score) for hit in hits))

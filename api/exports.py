@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from api.citations import Citation, bibtex, cite, csl, ris
-from api.rows import HIT_COLUMNS, hit_row, item, state
+from api.rows import HIT_COLUMNS, hit_row, state
 from api.schemas import Filtering, OperatorsOut, QuestionText, address, is_literal, iso, operators_out
 from api.tables import csv_lines
 from index import dates, operators
@@ -140,7 +140,7 @@ class Export:
 
     def items(self) -> Iterator[str]:
         """The lines of a TREC run."""
-        named = ((item(hit.passage), hit.score) for hit in self._counted(self._selection.hits(marked=False)))
+        named = ((hit.passage.name, hit.score) for hit in self._counted(self._selection.hits(marked=False)))
         return run_lines(self._asked.qid, named)
 
     def citations(self) -> Iterator[Citation]:

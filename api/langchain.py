@@ -4,9 +4,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from api.asked import check, document_id, found, metadata
+from api.asked import check, found, metadata
 from api.schemas import Narrowing, SearchOut
 from index.corpus import Corpus
+from index.records import passage_name
 
 try:
     from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -50,4 +51,7 @@ class FilrougeRetriever(BaseRetriever, Narrowing):
 
 def documents(results: SearchOut) -> list[Document]:
     """The passages of a search as documents, best first."""
-    return [Document(id=document_id(hit), page_content=hit.text, metadata=metadata(hit, results)) for hit in results.hits]
+    return [
+        Document(id=passage_name(hit.entry_id, hit.start, hit.end), page_content=hit.text, metadata=metadata(hit, results))
+        for hit in results.hits
+    ]

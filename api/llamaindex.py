@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from api.asked import check, document_id, found, metadata
+from api.asked import check, found, metadata
 from api.schemas import Narrowing, SearchOut
 from index.corpus import Corpus
+from index.records import passage_name
 
 try:
     from llama_index.core.retrievers import BaseRetriever
@@ -49,7 +50,7 @@ def nodes(results: SearchOut) -> list[NodeWithScore]:
         known = metadata(hit, results)
         unread = [name for name, value in known.items() if name not in READ or value is None]
         node = TextNode(
-            id_=document_id(hit),
+            id_=passage_name(hit.entry_id, hit.start, hit.end),
             text=hit.text,
             start_char_idx=hit.start,
             end_char_idx=hit.end,

@@ -8,7 +8,7 @@ from api.links import deep_link
 from api.schemas import HitOut, hit_out, iso
 from embed import ModelCard
 from index.answer import Quote
-from index.records import Hit, Passage
+from index.records import Hit
 
 STATE = ("generation", "known", "model")
 """What every row says of the index that it is from."""
@@ -29,13 +29,3 @@ def quote_row(quote: Quote) -> dict[str, Any]:
 def state(generation: int, known: datetime, card: ModelCard) -> dict[str, Any]:
     """The `STATE`, which all rows of a file have in common."""
     return {"generation": generation, "known": iso(known), "model": card.name}
-
-
-def item(passage: Passage) -> str:
-    """What a passage is called in a TREC run: the same in every index of the same documents, and without spaces.
-
-    >>> from index.records import Entry
-    >>> item(Passage(7, Entry("le-fil.txt", "07:44", "", "Deux blessés. Un mort.", "fr"), 14, 22))
-    '37tefdq67474zjib:14-22'
-    """
-    return f"{passage.entry.id}:{passage.start}-{passage.end}"

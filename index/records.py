@@ -124,6 +124,15 @@ def published_text(published: datetime | None, precision: Precision | None) -> s
     return published.date().isoformat() if precision == "day" else published.isoformat()
 
 
+def passage_name(entry_id: str, start: int, end: int) -> str:
+    """What a passage is called outside of its index: the same in every index of the same documents, and without spaces.
+
+    >>> passage_name("37tefdq67474zjib", 14, 22)
+    '37tefdq67474zjib:14-22'
+    """
+    return f"{entry_id}:{start}-{end}"
+
+
 @dataclass(frozen=True)
 class Passage:
     """A part of an entry: `entry.text[start:end]`, in code points. `id` is never reused within an index.
@@ -142,6 +151,11 @@ class Passage:
     def text(self) -> str:
         """The passage itself."""
         return self.entry.text[self.start : self.end]
+
+    @property
+    def name(self) -> str:
+        """What it is called outside of its index: see `passage_name`."""
+        return passage_name(self.entry.id, self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -183,6 +197,12 @@ class Ranking:
         """
         kept = ~np.isin(self.ids, np.fromiter(ids, dtype=np.int64))
         return Ranking(self.ids[kept], self.scores[kept])
+
+    def __eq__(self, other: object) -> bool:
+        # Arrays are compared number by number otherwise, which is neither equal nor different.
+        if not isinstance(other, Ranking):
+            return NotImplemented
+        return np.array_equal(self.ids, other.ids) and np.array_equal(self.scores, other.scores)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -109,7 +109,7 @@ def test_a_server_that_cuts_the_line_is_named() -> None:
 
         thread = threading.Thread(target=cut)
         thread.start()
-        with pytest.raises(FilrougeError, match=r"no answer from .*IncompleteRead"):
+        with pytest.raises(FilrougeError, match=r"no answer from .*; is filrouge serve running"):
             asked.found(None, f"http://127.0.0.1:{cutting.getsockname()[1]}", QUESTION, Narrowing())
         thread.join(30)
 
@@ -140,10 +140,8 @@ def test_one_place_to_ask_must_be_given(fil: Corpus, url: str) -> None:
 
 def test_metadata_has_no_parts_and_leads_back_to_the_passage(fil: Corpus) -> None:
     results = asked.found(fil, None, QUESTION, Narrowing(k=3))
-    assert len({asked.document_id(hit) for hit in results.hits}) == 3
     for hit in results.hits:
         known = asked.metadata(hit, results)
         assert all(isinstance(value, str | int | float | None) for value in known.values())
         assert fil.entry(hit.entry_id).text[hit.start : hit.end] == hit.text
-        assert asked.document_id(hit) == f"{known['entry_id']}:{known['start']}-{known['end']}"
         assert (known["generation"], known["permalink"]) == (1, results.permalink)

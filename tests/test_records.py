@@ -129,6 +129,20 @@ def test_nothing_ranked_is_a_ranking() -> None:
     assert (list(Ranking.empty()), len(Ranking.empty()), repr(Ranking.empty())) == ([], 0, "Ranking([])")
 
 
+def test_rankings_of_the_same_ids_and_scores_are_equal() -> None:
+    ids, scores = np.array([4, 2, 9]), np.array([0.5, 0.5, 0.7], dtype=np.float32)
+    assert Ranking.best(ids, scores) == Ranking.best(ids[::-1], scores[::-1])
+    for other in (Ranking.best(ids, scores, 2), Ranking.best(ids, -scores), Ranking.empty(), [(9, 0.7)]):
+        assert Ranking.best(ids, scores) != other
+
+
+def test_a_passage_has_a_name_for_elsewhere_and_a_hit_its_passage_s_place() -> None:
+    entry = Entry("le-fil.txt", "07:44", "", "Deux blessés. Un mort.", "fr")
+    hit = Hit(1, Passage(7, entry, 14, 22), 0.5)
+    assert (hit.entry, hit.text, hit.start, hit.end) == (entry, "Un mort.", 14, 22)
+    assert hit.passage.name == f"{entry.id}:14-22"
+
+
 MINUTE = {"published": datetime(2023, 5, 23, 11, 58, tzinfo=PARIS), "precision": "minute"}
 DAY = {"published": datetime(2023, 5, 23, tzinfo=PARIS), "precision": "day"}
 

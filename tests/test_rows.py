@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from api.answers import quote_out
-from api.rows import HIT_COLUMNS, QUOTE_COLUMNS, STATE, hit_row, item, quote_row, state
+from api.rows import HIT_COLUMNS, QUOTE_COLUMNS, STATE, hit_row, quote_row, state
 from api.schemas import hit_out
 from index.answer import ask
 from index.search import Searcher
@@ -34,6 +34,6 @@ def test_the_state_is_told_by_these_names(awkward: Searcher) -> None:
 
 
 def test_items_of_a_run_are_told_apart_and_have_no_spaces(awkward: Searcher) -> None:
-    names = [item(hit.passage) for hit in awkward.search("café", 10).hits]
+    names = [hit.passage.name for hit in awkward.search("café", 10).hits]
     assert len(set(names)) == len(names) == 5
     assert not any(" " in name for name in names)
