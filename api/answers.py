@@ -5,7 +5,20 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BaseModel, Field
 
 from api import wording
-from api.schemas import HitOut, Narrowing, QuestionText, WindowOut, hit_out, iso
+from api.schemas import (
+    CardOut,
+    HitOut,
+    Narrowing,
+    OperatorsOut,
+    QuestionText,
+    WindowOut,
+    address,
+    card_out,
+    hit_out,
+    is_literal,
+    iso,
+    operators_out,
+)
 from index.answer import Answer, Quote
 from index.records import Window, published_text
 from index.search import MAX_QUESTION
@@ -99,6 +112,7 @@ class AnswerOut(BaseModel):
     """What a question is answered with, and the passages that were found."""
 
     question: str
+    operators: Annotated[OperatorsOut | None, Field(description="What of it is no plain word; null where all is.")]
     lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
     answered: Annotated[bool, Field(description="Whether `confidence` reaches the threshold, for one question.")]
     confidence: Annotated[float, Field(description="The probability that the first quote answers, between 0 and 1.")]
@@ -114,7 +128,11 @@ class AnswerOut(BaseModel):
     as_of: Annotated[str | None, Field(description="The moment whose knowledge was searched; null for the newest.")]
     generation: Annotated[int, Field(description="The state of the index that was searched.")]
     known: Annotated[str | None, Field(description="When that state came to be.")]
+    permalink: Annotated[
+        str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
+    ]
     model: Annotated[str, Field(description="The embedding model.")]
+    card: CardOut
     hits: Annotated[list[HitOut], Field(description="The passages that were found, best first.")]
 
 
@@ -123,6 +141,7 @@ def answer_out(answer: Answer) -> AnswerOut:
     results = answer.results
     return AnswerOut(
         question=results.question,
+        operators=operators_out(results.reading),
         lang=results.lang,
         answered=answer.answered,
         confidence=answer.confidence,
@@ -135,9 +154,24 @@ def answer_out(answer: Answer) -> AnswerOut:
         as_of=iso(results.as_of),
         generation=results.generation,
         known=iso(results.known),
+        permalink=_permalink(answer),
         model=results.card.name,
+        card=card_out(results.card),
         hits=[hit_out(hit) for hit in results.hits],
     )
+
+
+def _permalink(answer: Answer) -> str:
+    results = answer.results
+    asked = {
+        "q": results.question,
+        "k": results.k,
+        "literal": is_literal(results.reading),
+        "now": iso(answer.now),
+        "threshold": answer.threshold,
+        "times": None if answer.times else "false",
+    }
+    return address("/ask", asked, answer.given, results.known)
 
 
 def quote_out(quote: Quote) -> QuoteOut:

@@ -10,9 +10,11 @@ from starlette.routing import Route
 
 from api import openai, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
+from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
@@ -98,12 +100,12 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
-        return replies.found(searcher, asked.q, asked)
+        return replies.found(searcher, asked.q, asked, asked.cursor)
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
-        return replies.found(searcher, asked.query, asked)
+        return replies.found(searcher, asked.query, asked, asked.cursor)
 
     @app.get("/ask", tags=["ask"], summary="Ask", responses=responses(422, 500, 503))
     def get_ask(asked: Annotated[AskQuery, Query()], searcher: Open) -> AnswerOut:
@@ -124,6 +126,21 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
     def versions(entry_id: EntryId, searcher: Open) -> VersionsOut:
         """All that an entry ever said, also of one that was withdrawn."""
         return versions_out(searcher.reader.store.versions(entry_id, searcher.reader.snapshot().generation))
+
+    @app.get("/entries/{entry_id}/similar", tags=["corpus"], summary="More like this", responses=responses(404, 422, 500, 503))
+    def similar(entry_id: EntryId, asked: Annotated[SimilarQuery, Query()], searcher: Open) -> SimilarOut:
+        """The entries nearest to this one in meaning, in either language; those that say the very same are left out."""
+        return replies.near(searcher, entry_id, asked)
+
+    @app.get("/histogram", tags=["counts"], summary="Counts over time", responses=responses(422, 500, 503))
+    def histogram(asked: Annotated[HistogramQuery, Query()], searcher: Open) -> HistogramOut:
+        """How many entries were published in each hour, day, week, month or year, of all that passes the filters and `q`."""
+        return replies.counted_over_time(searcher, asked)
+
+    @app.get("/facets", tags=["counts"], summary="Counts by source, language, calendar", responses=responses(422, 500, 503))
+    def facets(asked: Annotated[CountQuery, Query()], searcher: Open) -> FacetsOut:
+        """How many entries each source, language, year, month and day has, of all that passes the filters and `q`."""
+        return replies.counted_by_facets(searcher, asked)
 
     @app.get("/sources", tags=["corpus"], summary="Sources", responses=responses(500, 503))
     def sources(searcher: Open) -> SourcesOut:

@@ -46,13 +46,13 @@ _FETCH = """
 Read a whole entry by the `id` that `search` gave: its text word for word, when it was published, and where.
 """.strip()
 
-_SEARCH_PASSAGES = """
-Find the passages that answer a question best, in French or English; passages in both languages are found whichever it
-is asked in. `text` is exactly what the entry says from `start` to `end`; `score`, from 0 to 1, can be compared between
-questions. Words for a time in `query` are searched for like any others: give `since` and `until` (ISO 8601, half-open)
-to narrow, or use `ask`. `as_of` shows what was known at an instant, in the words of then; `lang` is the language of
-passages, not of the question.
-""".strip()
+_SEARCH_PASSAGES = """ Find the passages that answer a question best, in French or English; passages in both languages are
+found whichever it is asked in. `text` is exactly what the entry says from `start` to `end`; `score`, from 0 to 1, can be
+compared between questions. Words for a time in `query` are searched for like any others: give `since` and `until` (ISO 8601,
+half-open) to narrow, or use `ask`. In `query`, `"exact words"` demands them and `-word` excludes it, as do `source:`, `lang:`,
+`title:`, `before:`, `after:` and `published:` with a value; `operators` says what was understood. A quotation inside of a
+question demands nothing. The `cursor` of the next page is `next`. `as_of` shows what was known at an instant, in the words of
+then; `lang` is the language of passages, not of the question. """.strip()
 
 _ASK = """
 Answer one question, in French or English, with one to three sentences quoted word for word from the live blogs, in
@@ -125,7 +125,8 @@ class Tool:
 
 def _search(searcher: Searcher, asked: ConnectorQuery, threshold: float | None) -> FoundsOut:
     # Nothing but the query can be given, so it must be allowed to say when, as it is to `ask`.
-    hits = replies.answered(searcher, asked.query, Asking(), threshold).hits
+    # And the connector has no way to show what was understood as an operator.
+    hits = replies.answered(searcher, asked.query, Asking(literal=True), threshold).hits
     best: dict[str, HitOut] = {}
     for hit in hits:
         best.setdefault(hit.entry_id, hit)
@@ -153,7 +154,7 @@ def _title(entry: HitOut | EntryOut) -> str:
 
 
 def _search_passages(searcher: Searcher, asked: SearchBody, threshold: float | None) -> SearchOut:
-    return replies.found(searcher, asked.query, asked)
+    return replies.found(searcher, asked.query, asked, asked.cursor)
 
 
 def _ask(searcher: Searcher, asked: AskBody, threshold: float | None) -> AnswerOut:

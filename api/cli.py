@@ -19,13 +19,17 @@ from api.settings import Settings, load_settings
 from embed import EmbedError, Encoder
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
+from index.records import STEPS
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from embed.bench import Comparison
     from index.carried import CarriedVectors
     from index.documents import Facts
     from index.ingest import Report
     from index.reader import Filters
+    from index.search import Searcher
 
 INTERRUPTED = 130
 
@@ -51,6 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_filters(command)
+    _add_literal(command)
+    command.add_argument("--cursor", metavar="C", help="what comes after an earlier page: the `next` of its --json")
     command.add_argument("--explain", action="store_true", help="show how each ranking scored a passage")
     _add_json(command)
 
@@ -59,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_filters(command)
+    _add_literal(command)
     _add_answering(command)
     _add_json(command)
 
@@ -67,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_narrowing(command)
+    _add_literal(command)
     command.add_argument(
         "--format",
         choices=["csv", "jsonl", "ris", "bibtex", "csl-json", "trec"],
@@ -94,6 +102,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_out(command)
     command.add_argument("--bom", action="store_true", help="begin a CSV with a byte order mark, for Excel")
+    _add_json(command)
+
+    command = _command(commands, "histogram", "count entries over time", run_histogram)
+    _add_counts(command)
+    command.add_argument("--step", choices=STEPS, metavar="S", help=f"{', '.join(STEPS)} (default: one that makes few bars)")
+    command.add_argument("--split", choices=["source", "lang"], metavar="BY", help="count each source or lang for itself, too")
+    _add_json(command)
+
+    command = _command(commands, "facets", "count entries by source, language, year, month and day", run_facets)
+    _add_counts(command)
+    _add_json(command)
+
+    command = _command(commands, "similar", "find the entries nearest to one in meaning", run_similar)
+    command.add_argument("entry", metavar="ENTRY", help="the entry's id, as `search --json` gives it")
+    _add_index(command)
+    _add_filters(command)
     _add_json(command)
 
     command = _command(commands, "follow", "look at a page or file again and again, and take in what is new", run_follow)
@@ -211,6 +235,21 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default: standard output)")
+
+
+def _add_literal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--literal", action="store_true", help='"phrases", -words and field:values are words like any others')
+
+
+def _add_counts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("query", nargs="?", metavar="QUERY", help="operators, a question, or both (default: all entries)")
+    _add_index(parser)
+    _add_model(parser)
+    _add_narrowing(parser)
+    _add_literal(parser)
+    parser.add_argument(
+        "--least", type=_share, metavar="S", help="score from which on a passage counts for the words of QUERY (default: 0.03)"
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -357,7 +396,7 @@ def run_index(given: argparse.Namespace, settings: Settings) -> int:
 def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> tuple["Filters", datetime | None]:
     """The filters and the moment that were asked for. What can be said without a model is said here, before one is loaded."""
     from api.schemas import make_filters, make_moment
-    from index import dates
+    from index import dates, operators
     from index.search import check
     from index.store import Store
 
@@ -365,9 +404,11 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
         zone = dates.zone(store.zone())
         as_of = make_moment(zone, given.as_of)
         if as_of:
-            store.generation_at(as_of)
+            zone = dates.zone(store.zone(store.generation_at(as_of)))
     filters = make_filters(zone, given.lang, given.since, given.until, given.source)
     check(question, given.k, filters)
+    if not given.literal:
+        operators.read(question, zone).narrowed(filters)
     return filters, as_of
 
 
@@ -381,7 +422,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
     least = settings.threshold if given.threshold is None else given.threshold
     with Searcher(settings.index, _encoder(settings)) as searcher:
         now = seen_from(searcher, given.now, as_of)
-        answer = ask(searcher, given.question, given.k, filters, as_of, now, least)
+        answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
         print(answer_out(answer).model_dump_json())
     else:
@@ -396,7 +437,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.query, settings)
     with Searcher(settings.index, _encoder(settings)) as searcher:
-        results = searcher.search(given.query, given.k, filters, as_of)
+        results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
     else:
@@ -485,6 +526,71 @@ def _write(parts: Iterable[str], file: TextIO | None) -> None:
             file.write(part)
         else:
             sys.stdout.buffer.write(part.encode())
+
+
+def run_histogram(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge histogram`."""
+    from api.counting import HistogramQuery
+    from api.replies import counted_over_time
+
+    with _counting(given, settings) as searcher:
+        found = counted_over_time(searcher, HistogramQuery.model_construct(**_asked(given, HistogramQuery)))
+    if given.json:
+        print(found.model_dump_json())
+    else:
+        console.histogram(found)
+    return 0
+
+
+def run_facets(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge facets`."""
+    from api.counting import CountQuery
+    from api.replies import counted_by_facets
+
+    with _counting(given, settings) as searcher:
+        found = counted_by_facets(searcher, CountQuery.model_construct(**_asked(given, CountQuery)))
+    if given.json:
+        print(found.model_dump_json())
+    else:
+        console.facets(found)
+    return 0
+
+
+def _asked(given: argparse.Namespace, kind: "type[BaseModel]") -> dict[str, Any]:
+    """What a reply is asked for with; the parser of the command line has checked it."""
+    return {name: given.query if name == "q" else getattr(given, name) for name in kind.model_fields}
+
+
+def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
+    """The index, with its model where there are words to rank by."""
+    from datetime import UTC
+
+    from index import operators
+    from index.search import Searcher, check_question
+    from index.store import Store
+
+    Store.open(settings.index).close()
+    ranks = given.query is not None
+    if given.query is not None:
+        check_question(given.query)
+        # Its words are the same in every zone.
+        ranks = given.literal or not operators.read(given.query, UTC).alone
+    return Searcher(settings.index, _encoder(settings) if ranks else None)
+
+
+def run_similar(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge similar`."""
+    from api.nearby import SimilarQuery
+    from api.replies import near
+    from index.search import Searcher
+
+    with Searcher(settings.index, None) as searcher:
+        found = near(searcher, given.entry, SimilarQuery.model_construct(**_asked(given, SimilarQuery)))
+    if given.json:
+        print(found.model_dump_json())
+    else:
+        console.similar(found)
+    return 0
 
 
 def run_follow(given: argparse.Namespace, settings: Settings) -> int:

@@ -16,11 +16,14 @@ from index.records import Entry, Window, published_text
 
 if TYPE_CHECKING:
     from api.batch import BatchOut
+    from api.counting import CountsOut, FacetsOut, HistogramOut
     from api.exports import ExportOut
+    from api.nearby import SimilarOut
     from embed.bench import Comparison
     from index.answer import Answer
     from index.follow import Look
     from index.ingest import Report
+    from index.operators import Reading
     from index.records import Version
     from index.search import Results
 
@@ -134,6 +137,8 @@ def answer(found: "Answer") -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     width = max(_NARROWEST, min(console.width, 120))
     narrowing, window = found.narrowing, found.results.filters.window
+    if found.answered:
+        understood(console, found.results.reading)
     if narrowing.phrases and narrowing.relaxed is None and window != Window():
         bounds = " – ".join(bound.isoformat() if bound else "…" for bound in (window.since, window.until))
         console.print(f"[{bounds})", style="dim")
@@ -166,8 +171,9 @@ def results(found: "Results", explain: bool = False) -> None:
     if found.as_of and found.known:
         then = f"as known at {found.as_of.isoformat()}: generation {found.generation}, of {found.known.isoformat()}"
         console.print(then, style="dim")
+    understood(console, found.reading)
     if not found.hits:
-        console.print("no passage passes these filters")
+        console.print("nothing comes after that page" if found.cursor else "no passage passes these filters")
     for hit in found.hits:
         entry = hit.passage.entry
         votes = ", ".join(f"{name} {vote.rank}" for name, vote in hit.ranks.items())
@@ -176,6 +182,76 @@ def results(found: "Results", explain: bool = False) -> None:
         for name, vote in hit.ranks.items() if explain else ():
             console.print(f"    {name:<10} {vote.rank:>3}.  {_number(vote.score)}", style="dim")
         _print_text(console, entry.title, hit.passage.text, width)
+        console.print()
+    for entry_id, passage_id in found.passed:
+        console.print(f"entry {entry_id} says what passage {passage_id} of an earlier page says", style="dim")
+    if found.next and console.is_terminal:
+        # For eyes: whoever reads it by program has --json.
+        console.print(f"{found.total} passages pass; the next page: --cursor {found.next}", style="dim")
+
+
+def understood(console: Console, reading: "Reading | None") -> None:
+    """What of a query is no plain word, a line each."""
+    if reading is None:
+        return
+    for part in reading.parts:
+        told = _TOLD[part.kind].format(must="must not" if part.excluded else "must")
+        console.print(f"{reading.query[part.start : part.end]}  {told}".translate(_CONTROLS), style="dim")
+
+
+_TOLD = {
+    "phrase": "{must} be said",
+    "word": "{must} be said",
+    "field": "{must} be so",
+    "quoted": 'a quotation in a question, which demands nothing; +"…" would',
+    "words": "read as words",
+}
+
+
+def histogram(found: "HistogramOut") -> None:
+    """Counts over time, as bars."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    most = max((bar.entries for bar in found.bars), default=0)
+    for bar in found.bars:
+        since = bar.since[: _SHOWN_TIME[found.step]]
+        parts = ", ".join(f"{part.value or 'others'} {part.entries}" for part in bar.parts or [])
+        line = f"{since}  {bar.entries:>6}  {'█' * round(_WIDEST * bar.entries / most) if most else ''}  {parts}"
+        console.print(line.rstrip().translate(_CONTROLS))
+    _total(console, found)
+    if found.day_only.entries:
+        console.print(f"of {found.day_only.entries} only the day is known: in no hour", style="dim")
+
+
+_SHOWN_TIME = {"hour": len("2023-05-23T11:00"), "day": 10, "week": 10, "month": 7, "year": 4}
+_WIDEST = 40
+"""Columns of the highest bar."""
+
+
+def facets(found: "FacetsOut") -> None:
+    """Counts by what is known of entries, as tables."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for name in ("source", "lang", "year", "month", "day"):
+        for one in getattr(found, name):
+            console.print(f"{name:<6}  {one.entries:>6}  {one.value or 'others'}".translate(_CONTROLS))
+    _total(console, found)
+
+
+def _total(console: Console, found: "CountsOut") -> None:
+    least = "" if found.least is None else f", with a score of {found.least:g} or more"
+    undated = f"; {found.undated.entries} without a time" if found.undated.entries else ""
+    console.print(f"entries {found.entries}, passages {found.passages}{least}{undated} ({found.tz})", style="dim")
+
+
+def similar(found: "SimilarOut") -> None:
+    """Entries near another one, nearest first."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = max(_NARROWEST, min(console.width, 120))
+    if not found.hits:
+        console.print("no other entry passes these filters")
+    for hit in found.hits:
+        line = f"{hit.rank:>2}. {hit.published or 'undated'}  {hit.source}  {hit.entry_id}  {hit.score:.3f}"
+        console.print(line.translate(_CONTROLS), style="dim")
+        _print_text(console, hit.title, hit.text, width)
         console.print()
 
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from api.citations import Citation, bibtex, cite, csl, ris
 from api.rows import HIT_COLUMNS, hit_row, state
-from api.schemas import Filtering, QuestionText, address, iso
+from api.schemas import Filtering, OperatorsOut, QuestionText, address, is_literal, iso, operators_out
 from api.tables import csv_lines
-from index import dates
+from index import dates, operators
 from index.errors import InvalidRequest
 from index.reader import Filters
 from index.records import Hit
@@ -38,6 +38,7 @@ class ExportQuery(Filtering):
     min_score: Annotated[
         float | None, Field(ge=0, le=1, description="Only passages with at least this score; needs a question.")
     ] = None
+    literal: Annotated[bool, Field(description="Whether operators in `q` are words like any others.")] = False
     qid: Annotated[str, Field(max_length=200, description="The question's id in a TREC run.")] = "1"
     bom: Annotated[bool, Field(description="Begin a CSV with a byte order mark, for Excel.")] = False
 
@@ -46,6 +47,7 @@ class ExportOut(BaseModel):
     """What was exported, and how to have it again."""
 
     format: FormatName
+    operators: Annotated[OperatorsOut | None, Field(description="What of the question is no plain word; null where all is.")]
     rows: Annotated[int, Field(description="Passages, or entries in a format of records.")]
     note: Annotated[str | None, Field(description="Why there are none; null where there are.")]
     generation: Annotated[int, Field(description="The one state of the index that all of it is from.")]
@@ -66,11 +68,11 @@ def check(asked: ExportQuery, store: Store) -> None:
         check_run_id(asked.qid)
     if asked.q is not None:
         check_question(asked.q)
-    filters, moment = _narrowed(asked, store)
+    filters, _ = _narrowed(asked, store)
     check_filters(filters)
     check_source(filters, store)
-    if moment is not None:
-        store.generation_at(moment)
+    if asked.q is not None and not asked.literal:
+        operators.read(asked.q, dates.zone(store.zone())).narrowed(filters)
 
 
 def select(asked: ExportQuery, searcher: Searcher) -> Selection:
@@ -80,7 +82,7 @@ def select(asked: ExportQuery, searcher: Searcher) -> Selection:
         return select_published(asked, store, searcher.reader.snapshot().generation)
     check(asked, store)
     filters, moment = _narrowed(asked, store)
-    return ranked(searcher, asked.q, filters, moment, asked.min_score or 0.0)
+    return ranked(searcher, asked.q, filters, moment, asked.min_score or 0.0, asked.literal)
 
 
 def select_published(asked: ExportQuery, store: Store, generation: int | None = None) -> Selection:
@@ -91,8 +93,9 @@ def select_published(asked: ExportQuery, store: Store, generation: int | None = 
 
 
 def _narrowed(asked: ExportQuery, store: Store) -> tuple[Filters, datetime | None]:
-    zone = dates.zone(store.zone())
-    return asked.filters(zone), asked.moment(zone)
+    moment = asked.moment(dates.zone(store.zone()))
+    generation = store.generation_at(moment) if moment else None
+    return asked.filters(dates.zone(store.zone(generation))), moment
 
 
 class Export:
@@ -159,11 +162,13 @@ class Export:
             "format": asked.format,
             "limit": asked.limit,
             "min_score": asked.min_score,
+            "literal": is_literal(selection.reading),
             "qid": asked.qid if asked.format == "trec" else None,
             "bom": "true" if asked.bom else None,
         }
         return ExportOut(
             format=asked.format,
+            operators=operators_out(selection.reading),
             rows=self._rows,
             note=None if self._rows else _NOTHING[bool(asked.min_score)],
             generation=selection.generation,

@@ -14,7 +14,6 @@ from pydantic import Field
 from api.citations import beginning, container, line
 from api.links import deep_link
 from api.schemas import Narrowing, QuestionText
-from index import dates
 from index.records import Entry, Hit
 from index.search import MAX_HITS, Results, Searcher
 from index.selection import MATCH, newest
@@ -38,9 +37,11 @@ def atom(searcher: Searcher, asked: FeedQuery, base: str) -> bytes:
     `base` is the server's own address, without a slash at its end. As long as the same entries match, the feed is the same,
     byte by byte, whatever else is indexed. Raises what `Searcher.search` raises.
     """
-    zone = dates.zone(searcher.reader.store.zone())
-    results = searcher.search(asked.q, MAX_HITS, asked.filters(zone), asked.moment(zone))
-    hits = newest(results.hits, asked.k, asked.min_score)
+    zone = searcher.zone()
+    results = searcher.search(asked.q, MAX_HITS, asked.filters(zone), asked.moment(zone), literal=asked.literal)
+    # What passes operators alone matches, however it is ranked.
+    alone = results.reading is not None and results.reading.alone
+    hits = newest(results.hits, asked.k, 0.0 if alone else asked.min_score)
     updated = {hit.passage.entry.id: _updated(searcher, hit.passage.entry, results) for hit in hits}
     own = "/feed.atom?" + _query(asked.model_dump())
     page = "/?" + _query({"q": asked.q, "lang": asked.lang, "since": asked.since, "until": asked.until})
@@ -75,7 +76,8 @@ def _entry(hit: Hit, updated: datetime, base: str) -> ElementTree.Element:
 
 
 def _query(asked: Mapping[str, Any]) -> str:
-    return urlencode({name: value for name, value in asked.items() if value is not None}, errors="replace")
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
+    return urlencode(given, errors="replace")
 
 
 def _add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> None:

@@ -1,14 +1,18 @@
 """What travels on the wire, the same for HTTP and for `--json`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from embed import ModelCard
 from index import dates
 from index.entries import WholeEntry
+from index.operators import Reading
+from index.pages import MAX_CURSOR
 from index.reader import Filters
 from index.records import Entry, Hit, Version, Window, published_text
 from index.search import MAX_HITS, MAX_QUESTION, Results
@@ -64,6 +68,19 @@ class Narrowing(Filtering):
     """What narrows a search."""
 
     k: Annotated[int, Field(ge=1, le=MAX_HITS, description="How many passages.")] = 10
+    literal: Annotated[
+        bool,
+        Field(description='Whether operators (`"exact phrase"`, `-word`, `field:value`) are words like any others.'),
+    ] = False
+
+
+class Searching(Narrowing):
+    """What narrows a search, and where its page begins."""
+
+    cursor: Annotated[
+        str | None,
+        Field(max_length=MAX_CURSOR, description="The `next` of an earlier reply to the same question: what comes after it."),
+    ] = None
 
 
 def make_moment(zone: tzinfo, as_of: str | None) -> datetime | None:
@@ -93,13 +110,13 @@ QuestionText = Annotated[
 """A question in a query string."""
 
 
-class SearchQuery(Narrowing):
+class SearchQuery(Searching):
     """The query string of `GET /search`."""
 
     q: QuestionText
 
 
-class SearchBody(Narrowing):
+class SearchBody(Searching):
     """The body of `POST /search`."""
 
     query: Annotated[
@@ -164,10 +181,57 @@ class WindowOut(BaseModel):
     until: str | None
 
 
+class CardOut(BaseModel):
+    """All that tells a model from others."""
+
+    name: str
+    revision: Annotated[str, Field(description="Which weights.")]
+    dimension: int
+    token_limit: int
+    query_prefix: str
+    passage_prefix: str
+    precision: Annotated[str, Field(description="The arithmetic that vectors come from.")]
+    licence: str
+
+
+class PartOut(BaseModel):
+    """A part of a query that is more than words, or looks like it: `query[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+    kind: Annotated[
+        Literal["phrase", "word", "field", "quoted", "words"],
+        Field(description="What it was taken for; what is `quoted` in a question, and mere `words`, narrow nothing."),
+    ]
+    field: Annotated[str | None, Field(description="Which field, of a `field`.")]
+    value: str
+    excluded: Annotated[bool, Field(description="Whether it must not be so.")]
+
+
+class OperatorsOut(BaseModel):
+    """What was understood of a query beside its words."""
+
+    question: Annotated[str, Field(description="The words that are left, which passages are ranked by; may be empty.")]
+    parts: list[PartOut]
+
+
+class PassedOut(BaseModel):
+    """An entry that was passed over, as it says what a hit of an earlier page says."""
+
+    entry_id: str
+    passage_id: Annotated[int, Field(description="That hit's passage.")]
+
+
 class SearchOut(BaseModel):
     """What a question found, best first."""
 
     query: str
+    operators: Annotated[OperatorsOut | None, Field(description="What of it is no plain word; null where all is.")]
+    order: Annotated[
+        Literal["relevance", "newest"],
+        Field(description="`newest`, with scores of 0, where operators leave no words."),
+    ]
     lang: Annotated[str, Field(description="The language that the question was taken to be in.")]
     window: Annotated[WindowOut | None, Field(description="The window that was searched; null when it was open.")]
     as_of: Annotated[str | None, Field(description="The moment whose knowledge was searched; null for the newest.")]
@@ -177,6 +241,10 @@ class SearchOut(BaseModel):
         str, Field(description="Answers the same whatever is indexed later, as long as the index keeps its model.")
     ]
     model: Annotated[str, Field(description="The embedding model.")]
+    card: CardOut
+    total: Annotated[int | None, Field(description="How many passages pass the filters and operators.")]
+    next: Annotated[str | None, Field(description="The `cursor` that gives what comes next; null where nothing is left.")]
+    passed: Annotated[list[PassedOut], Field(description="Entries left out, as a hit of an earlier page says the same.")]
     hits: list[HitOut]
 
 
@@ -348,22 +416,62 @@ def hit_out(hit: Hit) -> HitOut:
 
 def search_out(results: Results) -> SearchOut:
     """Results for the wire."""
-    window = results.filters.window
     return SearchOut(
         query=results.question,
+        operators=operators_out(results.reading),
+        order="newest" if results.reading and results.reading.wordless else "relevance",
         lang=results.lang,
-        window=None if window == Window() else WindowOut(since=iso(window.since), until=iso(window.until)),
+        window=window_out(results.filters.window),
         as_of=iso(results.as_of),
         generation=results.generation,
         known=iso(results.known),
         permalink=_permalink(results),
         model=results.card.name,
+        card=card_out(results.card),
+        total=results.total,
+        next=results.next,
+        passed=[PassedOut(entry_id=entry, passage_id=passage) for entry, passage in results.passed],
         hits=[hit_out(hit) for hit in results.hits],
     )
 
 
+def card_out(card: ModelCard) -> CardOut:
+    """A model's card for the wire."""
+    return CardOut(**asdict(card))
+
+
+def window_out(window: Window) -> WindowOut | None:
+    """A window for the wire; None when it is open."""
+    return None if window == Window() else WindowOut(since=iso(window.since), until=iso(window.until))
+
+
+def operators_out(reading: Reading | None) -> OperatorsOut | None:
+    """What was understood of a query, for the wire; None where it is all words."""
+    if reading is None or not reading.parts:
+        return None
+    parts = [
+        PartOut(
+            text=reading.query[part.start : part.end],
+            start=part.start,
+            end=part.end,
+            kind=part.kind,
+            field=part.name or None,
+            value=part.value,
+            excluded=part.excluded,
+        )
+        for part in reading.parts
+    ]
+    return OperatorsOut(question=" ".join(reading.question.split()), parts=parts)
+
+
+def is_literal(reading: Reading | None) -> Literal["true"] | None:
+    """How an address says that operators are words, where that makes a difference."""
+    return "true" if reading is not None and reading.is_literal else None
+
+
 def _permalink(results: Results) -> str:
-    return address("/search", {"q": results.question, "k": results.k}, results.filters, results.known)
+    asked = {"q": results.question, "k": results.k, "literal": is_literal(results.reading), "cursor": results.cursor}
+    return address("/search", asked, results.filters, results.known)
 
 
 def address(path: str, asked: Mapping[str, object], filters: Filters, as_of: datetime | None) -> str:

@@ -290,9 +290,11 @@ def _found(
     searcher: Searcher, question: str, asked: StoreSearchBody, narrowed: Filters, as_of: datetime | None
 ) -> tuple[str, Results]:
     """What was sought, and what was found."""
+    # It has filters of its own, and no way to show what was understood as an operator.
     if not asked.rewrite_query:
-        return question, searcher.search(question, asked.max_num_results, narrowed, as_of)
-    answer = ask(searcher, question, asked.max_num_results, narrowed, as_of, seen_from(searcher, as_of=as_of))
+        return question, searcher.search(question, asked.max_num_results, narrowed, as_of, literal=True)
+    now = seen_from(searcher, as_of=as_of)
+    answer = ask(searcher, question, asked.max_num_results, narrowed, as_of, now, literal=True)
     words = question
     if answer.results.filters != narrowed:
         for phrase in sorted(answer.narrowing.phrases, key=lambda one: -one.start):

@@ -104,7 +104,8 @@ class Answer:
 
     `results` are the passages that were found, in the window that was searched in the end. `best` are the quotes there would
     be at a threshold of 0, whatever the reason. `leading` has, for each passage that was read, by its id, the sentence of it
-    that answers best, `entry.text[start:end]`.
+    that answers best, `entry.text[start:end]`. `given` are the caller's own filters, and `times` whether they were narrowed to
+    a time in the question.
     """
 
     confidence: float
@@ -115,6 +116,8 @@ class Answer:
     threshold: float
     reason: Reason | None
     leading: Mapping[int, Span] = field(default_factory=dict)
+    given: Filters = field(default_factory=Filters)
+    times: bool = True
 
     @property
     def answered(self) -> bool:
@@ -137,6 +140,7 @@ def ask(
     threshold: float | None = None,
     snapshot: Snapshot | None = None,
     times: bool = True,
+    literal: bool = False,
 ) -> Answer:
     """Answer `question` with what passes `filters`; its `results` have the `k` best passages.
 
@@ -144,7 +148,7 @@ def ask(
     widens it; where that leaves nothing, or nothing that answers, the caller's window is searched, and the answer says so. It
     counts as answered from a confidence of `threshold` on; None is the shipped one. Who asks several questions of one state of
     the index gives its `snapshot`; None takes that of `as_of`. Without `times`, a time in the question is words like any
-    others, and narrows nothing.
+    others, and narrows nothing. Operators in the question are filters, unless it is `literal`.
 
     Raises what `Searcher.search` raises.
     """
@@ -152,9 +156,15 @@ def ask(
     threshold = THRESHOLD if threshold is None else threshold
     check(question, k, filters)
     snapshot = snapshot or searcher.snapshot(filters, as_of)
-    asked = understand(question, searcher.encoder, snapshot)
+    reading = searcher.read(question, snapshot.zone, literal)
+    given, filters = filters, reading.narrowed(filters)
     now = now or datetime.now(UTC)
-    narrowing, narrowed = _narrowed(asked, filters, now, searcher) if times else (Narrowing(), filters)
+    if reading.wordless:
+        results = searcher.newest(reading, k, filters, snapshot, as_of)
+        why = Reason.NOT_A_QUESTION if results.hits else Reason.NOTHING_TO_SEARCH
+        return Answer(0.0, (), results, Narrowing(), now, threshold, why, given=given, times=times)
+    asked = understand(reading.question, searcher.encoder, snapshot)
+    narrowing, narrowed = _narrowed(asked, filters, now, snapshot) if times else (Narrowing(), filters)
     walk = _Walk(searcher, asked, k, snapshot, as_of)
     found = walk.through(filters) if narrowed == filters else walk.without(narrowing.phrases).through(narrowed)
     if narrowed != filters and found.confidence < threshold:
@@ -163,9 +173,9 @@ def ask(
             relaxed = Relaxed.UNANSWERED if found.results.hits else Relaxed.EMPTY
             found, narrowing = wide, replace(narrowing, relaxed=relaxed)
     reason: Reason | None = None
-    if len(questions(question)) > 1:
+    if len(questions(reading.question)) > 1:
         reason = Reason.SEVERAL_QUESTIONS
-    elif not is_question(question, asked.lang):
+    elif not is_question(reading.question, asked.lang):
         reason = Reason.NOT_A_QUESTION
     elif narrowing.impossible:
         reason = Reason.NO_SUCH_TIME
@@ -174,8 +184,9 @@ def ask(
     elif found.confidence < threshold or not found.quotes:
         reason = Reason.NOT_IN_CORPUS
     quotes = _with_earlier(found.quotes, snapshot) if reason is None else found.quotes
-    results = replace(found.results, question=question, lang=asked.lang)
-    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason, found.leading)
+    results = replace(found.results, question=question, lang=asked.lang, reading=reading)
+    leading = found.leading
+    return Answer(found.confidence, quotes, results, narrowing, now, threshold, reason, leading, given, times)
 
 
 def newest(searcher: Searcher, as_of: datetime | None = None) -> datetime | None:
@@ -194,7 +205,7 @@ def seen_from(searcher: Searcher, now: str | date | None = None, as_of: datetime
         if moment is None:
             raise InvalidRequest("no entry of this index is dated: there is no newest to see the question from", "now")
         return moment
-    zone = dates.zone(searcher.reader.store.zone())
+    zone = searcher.zone(as_of)
     return dates.moment(now, zone, "now") if now is not None else (as_of or datetime.now(zone)).replace(microsecond=0)
 
 
@@ -206,9 +217,9 @@ class _Found:
     leading: Mapping[int, Span]
 
 
-def _narrowed(asked: Asked, filters: Filters, now: datetime, searcher: Searcher) -> tuple[Narrowing, Filters]:
+def _narrowed(asked: Asked, filters: Filters, now: datetime, snapshot: Snapshot) -> tuple[Narrowing, Filters]:
     """The time that a question speaks of, and the filters narrowed to it; as they are where it cannot be searched."""
-    when = read_when(asked.text, asked.lang, now, dates.zone(searcher.reader.store.zone()))
+    when = read_when(asked.text, asked.lang, now, snapshot.zone)
     relaxed, narrowed = None, filters
     if when.window is not None:
         own, said = filters.window, when.window

@@ -9,8 +9,12 @@
 There is no third truth value. What is missing (an entry without a time has no `published`, `day`, `year` and `precision`, one
 without an address no `url`) equals nothing, is in no list, and is neither above nor below anything: `ne` and `nin` hold for it,
 the others do not, and `Not` turns either round.
+
+What a text says is a condition like the others: a `Phrase`, a `Word`, or a part of an attribute. Engines can tell which
+passages can fulfil it (`found`), so that not every text has to be read; the text itself decides.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +24,9 @@ from typing import Any, Literal, get_args
 
 from index import dates
 from index.errors import InvalidRequest
+from index.phrases import forms, holds, is_accented
+from index.records import Ids
+from index.terms import passage_terms, question_terms
 
 MAX_DEPTH = 8
 """How deep `And`, `Or` and `Not` may be nested."""
@@ -130,7 +137,54 @@ class Not:
         _check_group(self, "not", (self.condition,))
 
 
-Condition = Comparison | And | Or | Not
+@dataclass(frozen=True)
+class Phrase:
+    """The words of `text` one after the other, in the passage or in its entry's title (or in that alone): see
+    `index.phrases`.
+    """
+
+    text: str
+    part: Literal["anywhere", "title"] = "anywhere"
+
+    def __post_init__(self) -> None:
+        _check_whole("query", self.text)
+        if not forms(self.text):
+            raise InvalidRequest(f"there is no word to look for in {_short(self.text)}", "query")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word in whatever ending, in the passage or in its entry's title, as searches find it: see `index.terms`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _check_whole("query", self.text)
+        if not self.terms:
+            raise InvalidRequest(f"there is no word to look for in {_short(self.text)}, or one that stands everywhere", "query")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms that it can stand in a passage as."""
+        return tuple(question_terms(self.text, "und"))
+
+
+@dataclass(frozen=True)
+class Contains:
+    """An attribute that is text contains `text`, in whatever case."""
+
+    attribute: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.attribute not in ATTRIBUTES or ATTRIBUTES[self.attribute].kind != "text":
+            raise InvalidRequest(f"{_short(self.attribute)} is no text to look for parts of", "key")
+        _check_whole(self.attribute, self.text)
+        if not self.text:
+            raise InvalidRequest(f"{self.attribute}: there is no text to look for", self.attribute)
+
+
+Condition = Comparison | Phrase | Word | Contains | And | Or | Not
 
 
 def compare(attribute: str, operator: str, value: object, zone: tzinfo = UTC) -> Comparison:
@@ -160,13 +214,29 @@ class Compiled:
     values: Mapping[str, str | int | float]
 
 
-def compiled(condition: Condition, prefix: str = "c") -> Compiled:
+def compiled(condition: Condition, prefix: str = "c", found: Mapping["Phrase | Word", Ids] | None = None) -> Compiled:
     """`condition` as SQL: no word of it is the caller's, whose values are all bound, to names that begin with `prefix`.
 
-    The connection has `local_day`. The text is never null, so that NOT of it is its contrary.
+    `found` has for phrases and words the ids of all passages that can say them; of one that is not there, every text is read.
+    The connection has the `FUNCTIONS`. The text is never null, so that NOT of it is its contrary.
     """
     values: dict[str, str | int | float] = {}
-    return Compiled(_sql(condition, values, prefix), values)
+    return Compiled(_sql(condition, values, prefix, found or {}), values)
+
+
+def texts(condition: Condition | None) -> list[Phrase | Word]:
+    """The phrases and words of a condition."""
+    if isinstance(condition, Phrase | Word):
+        return [condition]
+    if isinstance(condition, Not):
+        return texts(condition.condition)
+    return [text for part in condition.conditions for text in texts(part)] if isinstance(condition, And | Or) else []
+
+
+def joined(*conditions: Condition | None) -> Condition | None:
+    """All of these, where None is none."""
+    there = tuple(one for one in conditions if one is not None)
+    return And(there) if len(there) > 1 else (there[0] if there else None)
 
 
 def local_day(micros: int | None, tz: str | None) -> str | None:
@@ -184,19 +254,71 @@ def local_day(micros: int | None, tz: str | None) -> str | None:
 _zone = lru_cache(dates.zone)
 
 
+def _has_part(text: str | None, part: str) -> bool | None:
+    return None if text is None else part.casefold() in text.casefold()
+
+
+def _says_within(text: str, start: int, end: int, phrase: str) -> bool:
+    return holds(text[start:end], phrase)
+
+
+def _has_word(title: str, text: str, start: int, end: int, lang: str, word: str) -> bool:
+    return not set(_terms(word)).isdisjoint(passage_terms(f"{title}\n{text[start:end]}", lang))
+
+
+@lru_cache
+def _terms(word: str) -> tuple[str, ...]:
+    return Word(word).terms
+
+
+FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
+    "local_day": (2, local_day),
+    "says": (2, holds),
+    "says_within": (4, _says_within),
+    "has_part": (2, _has_part),
+    "has_word": (6, _has_word),
+}
+"""What a connection must have: how many values each takes, and what it makes of them."""
+
+
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str) -> str:
+# Cut in Python: SQLite takes a zero character for the end of a text.
+_PASSAGE = 'v.text, p.start, p."end"'
+
+
+def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str, found: Mapping[Phrase | Word, Ids]) -> str:
+    def bind(value: str | int | float) -> str:
+        values[f"{prefix}{len(values)}"] = value
+        return f":{prefix}{len(values) - 1}"
+
     if isinstance(condition, Not):
-        return f"NOT ({_sql(condition.condition, values, prefix)})"
+        return f"NOT ({_sql(condition.condition, values, prefix, found)})"
     if isinstance(condition, And | Or):
         word = " AND " if isinstance(condition, And) else " OR "
-        return f"({word.join(_sql(one, values, prefix) for one in condition.conditions)})"
-    names = []
-    for value in condition.values:
-        names.append(f":{prefix}{len(values)}")
-        values[names[-1][1:]] = _bound(value)
+        return f"({word.join(_sql(one, values, prefix, found) for one in condition.conditions)})"
+    if isinstance(condition, Contains):
+        return f"ifnull(has_part({ATTRIBUTES[condition.attribute].sql}, {bind(condition.text)}), 0)"
+    if isinstance(condition, Phrase | Word):
+        # In JSON they are one value, however many they are.
+        can = (
+            f"p.id IN (SELECT value FROM json_each({bind(json.dumps(found[condition].tolist()))}))"
+            if condition in found
+            else ""
+        )
+        if can and (isinstance(condition, Word) or not is_accented(condition.text)):
+            # Engines know words without accents.
+            return can
+        says = bind(condition.text)
+        if isinstance(condition, Word):
+            does = f"has_word(v.title, {_PASSAGE}, v.lang, {says})"
+        elif condition.part == "title":
+            does = f"says(v.title, {says})"
+        else:
+            does = f"(says(v.title, {says}) OR says_within({_PASSAGE}, {says}))"
+        return f"({can} AND {does})" if can else does
+    names = [bind(_bound(value)) for value in condition.values]
     column = ATTRIBUTES[condition.attribute].sql
     match condition.operator:
         case "eq":
@@ -251,10 +373,15 @@ def _check(attribute: str, value: object) -> None:
         raise InvalidRequest(f"{attribute}: {_short(value)} is not {_WANTED[kind]}", attribute)
     if isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
         raise InvalidRequest(f"{attribute}: the number is out of range", attribute)
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidRequest(f"{attribute}: the text holds half a character", attribute)
+    if isinstance(value, str):
+        _check_whole(attribute, value)
     if kind in _FORMS and not _FORMS[kind](str(value)):
         raise InvalidRequest(f"{attribute}: {_short(value)} is not {_WANTED[kind]}", attribute)
+
+
+def _check_whole(field: str, text: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(f"{field}: the text holds half a character", field)
 
 
 _WANTED = {
@@ -297,6 +424,8 @@ def _measure(condition: Condition) -> tuple[int, int, int]:
     """How deep a condition is, and how many comparisons and values it has."""
     if isinstance(condition, Comparison):
         return 0, 1, len(condition.values)
+    if isinstance(condition, Phrase | Word | Contains):
+        return 0, 1, 1
     parts = (condition.condition,) if isinstance(condition, Not) else condition.conditions
     depths, comparisons, values = zip(*(_measure(part) for part in parts), strict=True)
     return 1 + max(depths), sum(comparisons), sum(values)

@@ -7,7 +7,8 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -20,6 +21,18 @@ K1, B = 1.2, 0.75
 
 Terms = Sequence[str] | Mapping[str, float]
 """Terms to look for, with weights above 0 where they do not count alike."""
+
+
+Part = Literal["title", "text"]
+"""Of a passage: the title of its entry, or its own text."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """The words of a passage's title and text in order (`index.phrases.plain_forms`): what phrases are found in."""
+
+    title: Sequence[str] = ()
+    text: Sequence[str] = ()
 
 
 def rarity(holders: int, total: int) -> float:
@@ -101,6 +114,10 @@ class TermView(Protocol):
         """
         ...
 
+    def saying(self, words: Sequence[str], part: Part) -> Ids:
+        """The passages, ascending, that say `words` one after the other in that part of them; none for no words."""
+        ...
+
 
 class TermEngine(Protocol):
     """Finds passages by their terms. What was added and removed shows in the views taken after the next `commit`."""
@@ -110,8 +127,10 @@ class TermEngine(Protocol):
         """The last commit; -1 when there was none."""
         ...
 
-    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
-        """Take in passages with their terms, repeated as often as they occur. An id that is there is replaced."""
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]], said: Mapping[int, Said] | None = None) -> None:
+        """Take in passages with their terms, repeated as often as they occur, and with what those say that phrases are looked
+        for in, by id. An id that is there is replaced.
+        """
         ...
 
     def remove(self, ids: Ids) -> None:
@@ -189,13 +208,15 @@ class ExactTerms:
 
     def __init__(self) -> None:
         self._terms: dict[int, Counter[str]] = {}
+        self._said: dict[int, Said] = {}
         self.generation = -1
         self._shown = copy.copy(self)
-        self._shown._terms = {}
+        self._shown._terms, self._shown._said = {}, {}
 
-    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]], said: Mapping[int, Said] | None = None) -> None:
         """See `TermEngine.add`."""
         self._terms.update((i, Counter(terms)) for i, terms in passages)
+        self._said.update((i, (said or {}).get(i, Said())) for i, _ in passages)
 
     def remove(self, ids: Ids) -> None:
         """See `TermEngine.remove`."""
@@ -206,7 +227,7 @@ class ExactTerms:
         """See `TermEngine.commit`."""
         self.generation = generation
         self._shown = copy.copy(self)
-        self._shown._terms = dict(self._terms)
+        self._shown._terms, self._shown._said = dict(self._terms), dict(self._said)
         del self._shown._shown
 
     def view(self) -> "ExactTerms":
@@ -235,3 +256,13 @@ class ExactTerms:
         allowed = None if among is None else set(among.tolist())
         ids = [i for i in scores if allowed is None or i in allowed]
         return Ranking.best(np.array(ids, dtype=np.int64), np.array([scores[i] for i in ids], dtype=np.float32), k)
+
+    def saying(self, words: Sequence[str], part: Part) -> Ids:
+        """See `TermView.saying`."""
+        wanted = list(words)
+        found = []
+        for i in sorted(self._terms) if wanted else []:
+            there = list(getattr(self._said[i], part))
+            if any(there[at : at + len(wanted)] == wanted for at in range(len(there) - len(wanted) + 1)):
+                found.append(i)
+        return np.array(found, dtype=np.int64)

@@ -84,7 +84,7 @@ def run(
         raise InvalidRequest(f"{chosen.name} has no questions {direction}", "direction")
     found = []
     for number, (question, answerable) in enumerate([*((one, True) for one in judged), *((one, False) for one in without)], 1):
-        answer = ask(searcher, question.text, filters=filters, threshold=threshold)
+        answer = ask(searcher, question.text, filters=filters, threshold=threshold, literal=True)
         quotes = tuple(Quoted(quote.text, quote.entry.key, quote.start, quote.end) for quote in answer.best)
         rival = _rival(searcher, answer) if question.answers and answerable else ""
         found.append(Tried(question, answerable, answer.answered, answer.confidence, quotes, rival))

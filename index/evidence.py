@@ -184,10 +184,7 @@ def _looked_up(ranking: Ranking, ids: Ids) -> Scores:
 
 def _among(ranking: Ranking, ids: Ids | None) -> Ranking:
     """What a ranking says of `ids` alone."""
-    if ids is None:
-        return ranking
-    kept = np.isin(ranking.ids, ids)
-    return Ranking(ranking.ids[kept], ranking.scores[kept])
+    return ranking if ids is None else ranking.among(ids)
 
 
 def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors:

@@ -1,8 +1,8 @@
-"""BM25 over terms, with tantivy: a `TermEngine` on disk.
+"""BM25 over terms, and phrases, with tantivy: a `TermEngine` on disk.
 
-Terms come ready made from `index.terms`, so tantivy only splits at spaces. The scores are those of `ExactTerms`, but for two
-roundings of tantivy's: lengths above 40 terms are kept in steps (of up to an eighth), and removed passages count in the
-statistics until their segment is merged or, when they are many, the index is made anew.
+Terms and words come ready made from `index.terms` and `index.phrases`, so tantivy only splits at spaces. The scores are those
+of `ExactTerms`, but for two roundings of tantivy's: lengths above 40 terms are kept in steps (of up to an eighth), and removed
+passages count in the statistics until their segment is merged or, when they are many, the index is made anew.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import tantivy
 
-from index.engine import Terms, weighted
+from index.engine import Part, Said, Terms, weighted
 from index.records import Ids, Ranking
 
-LAYOUT = 1
-"""Raised when the schema or `index.terms` changes, so that an older index is made anew."""
+LAYOUT = 2
+"""Raised when the schema, `index.terms` or `index.phrases` changes, so that an older index is made anew."""
 _STAMP = "filrouge.json"
 _KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 """The files of one tantivy segment."""
@@ -42,6 +42,8 @@ def _schema() -> tantivy.Schema:
         tantivy.SchemaBuilder()
         .add_unsigned_field("id", indexed=True, fast=True)
         .add_text_field("terms", tokenizer_name="terms", index_option="freq")
+        .add_text_field("title", tokenizer_name="terms", index_option="position")
+        .add_text_field("text", tokenizer_name="terms", index_option="position")
         .build()
     )
 
@@ -113,7 +115,7 @@ class TantivyTerms:
             raise CacheUnusable(str(error)) from error
         self.generation = int(stamp["generation"])
 
-    def add(self, passages: Sequence[tuple[int, Sequence[str]]]) -> None:
+    def add(self, passages: Sequence[tuple[int, Sequence[str]]], said: Mapping[int, Said] | None = None) -> None:
         """See `TermEngine.add`."""
         writer = self._writing()
         newest = dict(passages)
@@ -122,6 +124,9 @@ class TantivyTerms:
             document = tantivy.Document()
             document.add_unsigned("id", i)
             document.add_text("terms", " ".join(terms))
+            if said is not None and i in said:
+                document.add_text("title", " ".join(said[i].title))
+                document.add_text("text", " ".join(said[i].text))
             writer.add_document(document)
 
     def remove(self, ids: Ids) -> None:
@@ -205,6 +210,20 @@ class TantivyView:
             kept = np.isin(found.ids, among)
             if kept.sum() >= k or len(found) < depth or depth == total:
                 return Ranking(found.ids[kept][:k], found.scores[kept][:k])
+
+    def saying(self, words: Sequence[str], part: Part) -> Ids:
+        """See `TermView.saying`."""
+        # As many as have the rarest word at most; what was removed may be counted too.
+        most = min((self.searcher.doc_freq(part, word) for word in words), default=0)
+        if most == 0:
+            return np.zeros(0, dtype=np.int64)
+        if len(words) == 1:
+            query = tantivy.Query.term_query(self.schema, part, words[0], "basic")
+        else:
+            query = tantivy.Query.phrase_query(self.schema, part, list(words))
+        found = self._search(tantivy.Query.const_score_query(query, 1.0), most).ids
+        found.sort()
+        return found
 
     def _term(self, term: str) -> tantivy.Query:
         return tantivy.Query.term_query(self.schema, "terms", term, "freq")

@@ -9,10 +9,9 @@ from pathlib import Path
 from embed import ModelCard
 from index.errors import StorageError
 from index.lexical import TantivyTerms
-from index.reader import Reader, Snapshot
+from index.reader import Reader, Snapshot, searchable
 from index.space import Space
 from index.store import Store
-from index.terms import passage_terms
 from index.vectors import FaissVectors
 
 _REMEMBERED = 2
@@ -87,7 +86,7 @@ def _terms(store: Store, generation: int, folder: Path) -> TantivyTerms:
     try:
         terms = TantivyTerms.create(folder / "lexical", store.identity())
         for batch in store.then(generation):
-            terms.add([(one.id, passage_terms(f"{one.title}\n{one.text}", one.lang)) for one in batch])
+            terms.add(*searchable(batch))
         terms.commit(generation)
     except (OSError, ValueError) as error:
         # tantivy tells of a full disk with a ValueError.

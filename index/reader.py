@@ -8,23 +8,30 @@ import contextlib
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from embed import ModelCard
-from index import lock
-from index.conditions import Condition
-from index.engine import TermView, VectorView
+from index import dates, lock
+from index.conditions import Condition, Phrase, Word, texts
+from index.engine import Part, Said, TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
+from index.phrases import plain_forms
 from index.records import Ids, Window
 from index.space import Space
-from index.store import Store
+from index.store import Indexed, Store
 from index.terms import passage_terms
 from index.vectors import FaissVectors
 
 log = logging.getLogger("filrouge.index")
 _REMEMBERED_FILTERS = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class Filters:
 
     def __bool__(self) -> bool:
         return self != Filters()
+
+    def told(self) -> str:
+        """The same for the same filters, whatever zone their times are written in."""
+        bounds = [bound and (bound - _EPOCH) // timedelta(microseconds=1) for bound in (self.window.since, self.window.until)]
+        return repr((*bounds, self.lang, self.source, self.where))
 
 
 @dataclass
@@ -64,36 +76,70 @@ class Snapshot:
             if filters in self._allowed:
                 self._allowed.move_to_end(filters)
                 return self._allowed[filters]
-        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past)
+        found = {text: self._holding(text) for text in texts(filters.where)}
+        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found)
         with self._lock:
             self._allowed[filters] = ids
             while len(self._allowed) > _REMEMBERED_FILTERS:
                 self._allowed.popitem(last=False)
         return ids
 
+    def _holding(self, text: Phrase | Word) -> Ids:
+        """The ids of all passages that can say it, and few others, so that not every text has to be read."""
+        if isinstance(text, Word):
+            return np.sort(self.terms.matching(text.terms, len(self.terms)).ids)
+        parts: Sequence[Part] = ("title",) if text.part == "title" else ("title", "text")
+        return np.unique(np.concatenate([self.terms.saying(plain_forms(text.text), part) for part in parts]))
+
     def all_ids(self) -> Ids:
         """The ids of all passages, ascending."""
         return self.store.allowed(self.generation, Window(), past=self.past)
+
+    def ids(self, filters: Filters) -> Ids:
+        """The ids that pass `filters`, ascending, also when all do."""
+        allowed = self.allowed(filters)
+        return self.all_ids() if allowed is None else allowed
+
+    def count(self, filters: Filters) -> int:
+        """How many passages pass `filters`."""
+        allowed = self.allowed(filters)
+        return self._size if allowed is None else len(allowed)
+
+    @cached_property
+    def _size(self) -> int:
+        return self.store.passages_then(self.generation) if self.past else self.store.counts(self.generation)[1]
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone that most of its sources are in."""
+        return dates.zone(self.store.zone(self.generation))
 
     def neighbours(self, ids: Ids, reach: int) -> dict[int, tuple[int, str]]:
         """See `Store.neighbours`."""
         return self.store.neighbours(ids, reach, self.generation, self.past)
 
 
+def searchable(batch: Sequence[Indexed]) -> tuple[list[tuple[int, list[str]]], Mapping[int, Said]]:
+    """What a term engine needs of passages."""
+    # The title belongs to the entry, so every passage of it can be found by it.
+    terms = [(one.id, passage_terms(f"{one.title}\n{one.text}", one.lang)) for one in batch]
+    return terms, {one.id: Said(plain_forms(one.title), plain_forms(one.text)) for one in batch}
+
+
 class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
     Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
-    is none, `ModelMismatch` unless it was built with the model of `card`, and `IndexBusy` or `StorageError` when the caches
-    cannot be made and there are no older ones to answer from.
+    is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own), and `IndexBusy` or
+    `StorageError` when the caches cannot be made and there are no older ones to answer from.
     """
 
-    def __init__(self, folder: Path, card: ModelCard, writing: bool = False) -> None:
+    def __init__(self, folder: Path, card: ModelCard | None, writing: bool = False) -> None:
         self.folder = folder
         self.store = Store.open(folder)
         try:
+            self.card = card = card or self.store.card()
             self.store.require(card)
-            self._card = card
             self._space = self._opened_space()
             self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
             self._writing = writing
@@ -129,11 +175,11 @@ class Reader:
         return self._snapshot
 
     def _refreshed(self, newest: int) -> Snapshot:
-        self.store.require(self._card)
+        self.store.require(self.card)
         terms = self._terms = self._terms_upto(newest)
         if self._vectors.generation < terms.generation:
             self._feed_vectors(terms.generation)
-        return Snapshot(self._vectors.generation, self._card, self._space, self._vectors.view(), terms.view(), self.store)
+        return Snapshot(self._vectors.generation, self.card, self._space, self._vectors.view(), terms.view(), self.store)
 
     def _terms_upto(self, newest: int) -> TantivyTerms:
         """The term engine at `newest`; an older one while another process holds the lock or the disk is full."""
@@ -181,8 +227,7 @@ class Reader:
             after = terms.generation
             terms.remove(self.store.died(after, upto))
             for batch in self.store.born(after, upto):
-                # The title belongs to the entry, so every passage of it can be found by it.
-                terms.add([(p.id, passage_terms(f"{p.title}\n{p.text}", p.lang)) for p in batch])
+                terms.add(*searchable(batch))
             terms.commit(upto)
         except (OSError, ValueError) as error:
             # tantivy tells of a full disk with a ValueError, at length and in its own words.
@@ -208,7 +253,7 @@ class Reader:
                 self._vectors.add(ids, self._space.passages(vectors, langs))
                 added += len(ids)
             # They are of the model that the index has now, and it may have been given another since the last look.
-            self.store.require(self._card)
+            self.store.require(self.card)
         except BaseException:
             # Half of them would be added twice the next time.
             self._vectors.abandon()

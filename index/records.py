@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ Precision = Literal["second", "minute", "day"]
 
 Dated = Literal["entry", "document", "manifest"]
 """Where an entry's day comes from: its own words or markup, its document's, or what was said of the document."""
+
+Step = Literal["hour", "day", "week", "month", "year"]
+"""What time is counted in."""
+STEPS: tuple[Step, ...] = get_args(Step)
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -181,6 +185,24 @@ class Ranking:
         if not isinstance(other, Ranking):
             return NotImplemented
         return np.array_equal(self.ids, other.ids) and np.array_equal(self.scores, other.scores)
+
+    def among(self, ids: Ids) -> "Ranking":
+        """The same of these passages alone.
+
+        >>> Ranking(np.array([4, 2]), np.array([0.5, 0.5], dtype=np.float32)).among(np.array([2, 9]))
+        Ranking([(2, 0.5)])
+        """
+        kept = np.isin(self.ids, ids)
+        return Ranking(self.ids[kept], self.scores[kept])
+
+    def without(self, ids: Collection[int] | Ids) -> "Ranking":
+        """The same less these passages.
+
+        >>> Ranking(np.array([4, 2]), np.array([0.5, 0.5], dtype=np.float32)).without({4})
+        Ranking([(2, 0.5)])
+        """
+        kept = ~np.isin(self.ids, np.fromiter(ids, dtype=np.int64))
+        return Ranking(self.ids[kept], self.scores[kept])
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,41 +1,36 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
 
+import numpy as np
+
 from embed import Encoder, ModelCard
-from index.errors import InvalidRequest
+from index import dates, operators
+from index.errors import FilrougeError, InvalidRequest
 from index.evidence import Asked, Votes, gather, gather_all, understand
 from index.fuse import Evidence, fuse
-from index.highlight import highlights, wanted_terms
-from index.language import LANGUAGES
+from index.language import LANGUAGES, question_language
+from index.operators import Reading
+from index.pages import Cursor, Remembered
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
-from index.records import Hit, Passage, Ranking, Vote
+from index.records import Hit, Ranking
 from index.reread import reread
+from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store import Store
-from index.twins import ALIKE, Wording, alike, likeness, wording
+from index.twins import ALIKE, likeness, wording
 
 MAX_HITS = 100
 MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
 CANDIDATES = 60
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
+_PAGED = 4
+"""Generations that pages were shown of, and whole rankings, that are kept for the next page."""
 _TWIN_PASSAGES = 8
 """Passages of an entry that its twins are looked for by; a long one has as many in common with each."""
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A fused ranking and those it came from; ids, not yet passages. `unread` has the scores that its passages had before the
-    best were read again (`index.reread`).
-    """
-
-    fused: Ranking
-    votes: Mapping[str, Ranking]
-    unread: Ranking
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,8 @@ class Results:
     """What a question found. `hits` are best first, at most `k`; none means that nothing passes the filters.
 
     `known` is when the generation that was searched came to be: `as_of` that moment, the question finds the same again.
-    `ranked` are all passages that were compared, hits and others, best first; twins among them.
+    `ranked` are all passages that were compared, hits and others, best first; twins among them. `reading` is what was
+    understood of the question: its operators are among the `filters`, which `total` passages pass.
     """
 
     question: str
@@ -56,18 +52,36 @@ class Results:
     as_of: datetime | None = None
     k: int = 10
     ranked: Ranking = field(default_factory=Ranking.empty)
+    reading: Reading | None = None
+    total: int | None = None
+    cursor: str | None = None
+    """The one that these were asked for with; None on a first page."""
+    next: str | None = None
+    """The cursor of what is left; None where nothing is."""
+    passed: tuple[tuple[str, int], ...] = ()
+    """Entries that were passed over, as they say what a hit of an earlier page says, and the id of its passage."""
 
 
 class Searcher:
-    """Answers questions from the index in `folder`, with the encoder that it was built with.
+    """Answers questions from the index in `folder`, with the encoder that it was built with; without one, it can count and list
+    what passes filters, and rank nothing.
 
     Raises what `Reader` raises. Safe for several threads.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self.encoder = encoder
-        self.reader = Reader(folder, encoder.card)
+    def __init__(self, folder: Path, encoder: Encoder | None) -> None:
+        self._encoder = encoder
+        self.reader = Reader(folder, encoder.card if encoder else None)
         self.past = Past(self.reader)
+        self._paged: Remembered[Snapshot] = Remembered(_PAGED)
+        self._everything: Remembered[Ranked] = Remembered(_PAGED)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model. Raises `FilrougeError` where there is none."""
+        if self._encoder is None:
+            raise FilrougeError("the index was opened without a model, and questions need one")
+        return self._encoder
 
     def close(self) -> None:
         """Close the index."""
@@ -87,19 +101,67 @@ class Searcher:
         filters: Filters | None = None,
         as_of: datetime | None = None,
         snapshot: Snapshot | None = None,
+        cursor: str | None = None,
+        literal: bool = False,
     ) -> Results:
         """The `k` passages that answer `question` best, or fewer when fewer pass the filters; of what was known at `as_of`.
 
-        Who asks several questions of one state of the index gives its `snapshot`; None takes that of `as_of`.
+        Operators in the question are filters (`index.operators`), unless it is `literal`; where they leave no word to rank by,
+        the newest passages come first. With a `cursor`, the `next` of an earlier page of the same question, the next best of
+        what the index had then. Who asks several questions of one state of the index gives its `snapshot`; None takes that of
+        `as_of`.
 
         Raises `InvalidRequest` for an empty or overlong question, a `k` outside 1 to MAX_HITS, a window that ends before it
-        begins, a language other than French and English, a source that the index does not have, or an `as_of` at which there
-        was no index yet.
+        begins, a language other than French and English, a source that the index does not have, an `as_of` at which there
+        was no index yet, an operator that makes no sense, or a cursor that is not of this question.
         """
         filters = filters or Filters()
         check(question, k, filters)
+        bound = repr((question, literal, filters.told()))
+        page = None if cursor is None else Cursor.read(cursor, self._key(), bound)
+        if page is not None:
+            snapshot = self._then(page.generation, filters, as_of)
         snapshot = snapshot or self.snapshot(filters, as_of)
-        return self.find(understand(question, self.encoder, snapshot), k, filters, snapshot, as_of)
+        reading = self.read(question, snapshot.zone, literal)
+        narrowed = reading.narrowed(filters)
+        page = page or Cursor(snapshot.generation, k)
+        found, picked = self._page(reading, k, narrowed, snapshot, page)
+        seen, total = page.after([one.passage.id for one in picked.shown], picked.folded), snapshot.count(narrowed)
+        more = len(seen.seen) < total and bool(picked.shown or picked.folded)
+        if more:
+            self._paged.keep(snapshot.generation, snapshot)
+        return replace(
+            found,
+            question=question,
+            as_of=as_of,
+            reading=reading,
+            total=total,
+            cursor=cursor,
+            next=seen.written(self._key(), bound) if more else None,
+            passed=tuple(picked.passed),
+        )
+
+    def zone(self, as_of: datetime | None = None) -> tzinfo:
+        """The time zone that most sources are in, or were in at `as_of`."""
+        if as_of is None:
+            return self.reader.snapshot().zone
+        return dates.zone(self.reader.store.zone(self.reader.store.generation_at(as_of)))
+
+    def read(self, question: str, zone: tzinfo, literal: bool = False) -> Reading:
+        """What a question asks for beside what it says; times in it are in `zone`.
+
+        Raises `InvalidRequest` for an operator that makes no sense, and one that names a source that the index does not have.
+        """
+        reading = operators.literal(question) if literal else operators.read(question, zone)
+        for part in reading.sources:
+            if not self.reader.store.has_source(part):
+                raise InvalidRequest(f"source:{part[:60]}: no source of this index has that in its name", "query")
+        return reading
+
+    def newest(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
+        """What `search` gives for a query that leaves no word to rank by."""
+        found, _ = self._page(reading, k, filters, snapshot, Cursor(snapshot.generation, k))
+        return replace(found, question=reading.query, as_of=as_of, reading=reading)
 
     def snapshot(self, filters: Filters, as_of: datetime | None = None) -> Snapshot:
         """What is known now, or was at `as_of`. Raises `InvalidRequest` for a source that the index does not have, or an
@@ -110,11 +172,10 @@ class Searcher:
 
     def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
         """What `search` gives, for a question that was understood before."""
-        evidence, votes = gather(asked, max(CANDIDATES, 3 * k), filters, snapshot)
-        ranked = _ranked(asked, evidence, votes, snapshot)
-        hits = self._hits(asked, ranked, k)
-        known = self.reader.store.committed(snapshot.generation)
-        return Results(asked.text, asked.lang, filters, snapshot.generation, snapshot.card, hits, known, as_of, k, ranked.fused)
+        ranked = self._first(asked, k, filters, snapshot)
+        shown = hits(asked.text, asked.lang, pick(self.reader.store, ranked.fused, k), [ranked])
+        found = self._results(asked.text, asked.lang, filters, snapshot, k, shown, as_of)
+        return replace(found, ranked=ranked.fused)
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -137,8 +198,7 @@ class Searcher:
     def rank(self, question: str, depth: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that is among the best `depth` by vector or by terms, ranked by all the evidence."""
         asked = understand(question, self.encoder, snapshot)
-        evidence, votes = gather(asked, depth, filters, snapshot)
-        return _ranked(asked, evidence, votes, snapshot)
+        return _ranked(asked, *gather(asked, depth, filters, snapshot), snapshot)
 
     def everything(self, question: str, filters: Filters, snapshot: Snapshot) -> Ranked:
         """Every passage that passes the filters, ranked by all the evidence.
@@ -147,58 +207,65 @@ class Searcher:
         that `search` gives it, unless its entry has a better one that `search` did not look at.
         """
         asked = understand(question, self.encoder, snapshot)
-        evidence, votes = gather_all(asked, filters, snapshot)
-        return _ranked(asked, evidence, votes, snapshot)
+        return _ranked(asked, *gather_all(asked, filters, snapshot), snapshot)
 
-    def _hits(self, asked: Asked, ranked: Ranked, k: int) -> tuple[Hit, ...]:
-        shown, wanted = self._folded(ranked.fused, k), wanted_terms(asked.text, asked.lang)
-        unread = dict(zip(ranked.unread.ids.tolist(), ranked.unread.scores.tolist(), strict=True))
-        votes: dict[int, dict[str, Vote]] = {one.passage.id: {} for one in shown}
-        for name, ranking in ranked.votes.items():
-            for place, (i, score) in enumerate(ranking, start=1):
-                if i in votes:
-                    votes[i][name] = Vote(place, score)
-        return tuple(
-            Hit(
-                rank,
-                one.passage,
-                one.score,
-                votes[one.passage.id],
-                tuple(dict.fromkeys(one.twins)),
-                tuple(highlights(one.passage.text, one.passage.entry.lang, wanted)),
-                unread[one.passage.id],
+    def _first(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot) -> Ranked:
+        """The ranking that the first `k` hits come from."""
+        return _ranked(asked, *gather(asked, max(CANDIDATES, 3 * k), filters, snapshot), snapshot)
+
+    def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:
+        """The best `k` of what no earlier page has shown."""
+        store, text, lang = self.reader.store, reading.question, question_language(reading.query)
+        earlier = shown_before(store, page.shown)
+        if reading.wordless:
+            ids = store.newest_first(snapshot.ids(filters))
+            newest = Ranking(ids, np.zeros(len(ids), dtype=np.float32))
+            rankings = [Ranked(newest, {}, newest)]
+        else:
+            asked = understand(text, self.encoder, snapshot)
+            lang, rankings = asked.lang, [self._first(asked, page.first, filters, snapshot)]
+        picked = pick(store, rankings[0].fused.without(page.seen), k, earlier)
+        if len(picked.shown) < k and page.shown and not reading.wordless:
+            # The first ranking is at its end; behind it stands all that it did not look at.
+            key = (snapshot.generation, snapshot.past, text, filters)
+            rest = self._everything.get(key, lambda: self.everything(text, filters, snapshot))
+            rankings.append(replace(rest, fused=rest.fused.without(rankings[0].fused.ids)))
+            order = Ranking(
+                np.concatenate([one.fused.ids for one in rankings]), np.concatenate([one.fused.scores for one in rankings])
             )
-            for rank, one in enumerate(shown, start=1)
-        )
+            picked = pick(store, order.without(page.seen), k, earlier)
+        shown = hits(text, lang, picked, rankings, len(page.shown))
+        found = self._results(text, lang, filters, snapshot, k, shown)
+        return replace(found, ranked=rankings[0].fused), picked
 
-    def _folded(self, fused: Ranking, k: int) -> list["_Shown"]:
-        """The best `k` passages, those of other entries that say the same folded into the first of them."""
-        shown: list[_Shown] = []
-        order = list(fused)
-        for at in range(0, len(order), k):
-            some = order[at : at + k]
-            passages = self.reader.store.passages([i for i, _ in some])
-            for i, score in some:
-                passage = passages[i]
-                said = wording(passage.text)
-                twin = next((one for one in shown if one.passage.entry.id != passage.entry.id and alike(one.said, said)), None)
-                if twin is not None:
-                    twin.twins.append(passage.entry.id)
-                elif len(shown) < k:
-                    shown.append(_Shown(passage, score, said))
-            if len(shown) >= k:
-                break
-        return shown
+    def _results(
+        self,
+        text: str,
+        lang: str,
+        filters: Filters,
+        snapshot: Snapshot,
+        k: int,
+        shown: tuple[Hit, ...],
+        as_of: datetime | None = None,
+    ) -> Results:
+        known = self.reader.store.committed(snapshot.generation)
+        return Results(text, lang, filters, snapshot.generation, snapshot.card, shown, known, as_of, k)
 
+    def _key(self) -> bytes:
+        """What cursors are sealed with: they are good for this index and its model."""
+        return f"{self.reader.store.identity()}{self.reader.card.fingerprint}".encode()[:64]
 
-@dataclass
-class _Shown:
-    """A passage that becomes a hit."""
-
-    passage: Passage
-    score: float
-    said: Wording
-    twins: list[str] = field(default_factory=list)
+    def _then(self, generation: int, filters: Filters, as_of: datetime | None) -> Snapshot:
+        """The generation that a first page was of."""
+        check_source(filters, self.reader.store)
+        if as_of is not None:
+            if self.reader.store.generation_at(as_of) != generation:
+                raise InvalidRequest("the cursor is of another moment than as_of", "cursor")
+            return self.past.at(as_of)
+        newest = self.reader.snapshot()
+        if newest.generation == generation:
+            return newest
+        return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
 
 
 def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:

@@ -11,6 +11,7 @@ from embed import ModelCard
 from index.errors import InvalidRequest
 from index.highlight import highlights, wanted_terms
 from index.language import question_language
+from index.operators import Reading
 from index.reader import Filters
 from index.records import Entry, Hit, Ids, Ranking, Scores, Vote
 from index.search import Searcher, check_filters, check_question, check_source
@@ -41,6 +42,8 @@ class Selection:
     scores: Scores | None = None
     """Of each of `ids`; None without a question."""
     votes: Mapping[str, Ranking] = field(default_factory=dict)
+    reading: Reading | None = None
+    """What was understood of the query; `question` are the words of it that passages were ranked by."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -119,8 +122,16 @@ def published(store: Store, filters: Filters, as_of: datetime | None = None, gen
     return Selection(store, generation, store.card(), filters, store.in_order(ids), as_of)
 
 
-def ranked(searcher: Searcher, question: str, filters: Filters, as_of: datetime | None = None, least: float = 0.0) -> Selection:
-    """All passages that pass the filters and answer `question` with a score of `least`, best first.
+def ranked(
+    searcher: Searcher,
+    question: str,
+    filters: Filters,
+    as_of: datetime | None = None,
+    least: float = 0.0,
+    literal: bool = False,
+) -> Selection:
+    """All passages that pass the filters and answer `question` with a score of `least`, best first. Operators in the question
+    are filters, unless it is `literal`; where they leave no word to rank by, all of them in order of publication.
 
     Raises what `Searcher.search` raises, and `InvalidRequest` for a `least` outside 0 to 1.
     """
@@ -129,7 +140,14 @@ def ranked(searcher: Searcher, question: str, filters: Filters, as_of: datetime 
     if not 0 <= least <= 1:
         raise InvalidRequest(f"min_score is {least:g}; scores lie between 0 and 1", "min_score")
     snapshot = searcher.snapshot(filters, as_of)
-    found = searcher.everything(question, filters, snapshot)
+    reading = searcher.read(question, snapshot.zone, literal)
+    filters = reading.narrowed(filters)
+    if reading.wordless:
+        if least:
+            raise InvalidRequest("min_score needs words: operators alone rank nothing", "min_score")
+        ids = snapshot.store.in_order(snapshot.ids(filters))
+        return Selection(snapshot.store, snapshot.generation, snapshot.card, filters, ids, as_of, reading=reading)
+    found = searcher.everything(reading.question, filters, snapshot)
     best = found.fused
     # Scores fall, so those that are high enough stand before all others.
     kept = int(np.count_nonzero(best.scores >= np.float32(least)))
@@ -140,9 +158,10 @@ def ranked(searcher: Searcher, question: str, filters: Filters, as_of: datetime 
         filters,
         best.ids[:kept],
         as_of,
-        question,
+        reading.question,
         best.scores[:kept],
         found.votes,
+        reading,
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from embed import ModelCard
 from embed.encoder import Vectors
 from index import dates, lock, migrations
-from index.conditions import Condition, compiled, local_day
+from index.conditions import FUNCTIONS, Condition, Phrase, Word, compiled
 from index.errors import FilrougeError, InvalidRequest, ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Ids, Passage, Version, Window
 from index.space import Codes, Space
@@ -95,6 +95,19 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.withdrawn)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """When and where an entry was published, and how many of the passages that were asked for are its own."""
+
+    published: int | None
+    """Microseconds since 1970 UTC; of an entry known to the day, the beginning of its day."""
+    tz: str | None
+    day_only: bool
+    source: str
+    lang: str
+    passages: int
 
 
 @dataclass(frozen=True)
@@ -214,7 +227,8 @@ class Store:
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
-                db.create_function("local_day", 2, local_day, deterministic=True)
+                for name, (takes, function) in FUNCTIONS.items():
+                    db.create_function(name, takes, function, deterministic=True)
             try:
                 yield db
             finally:
@@ -326,10 +340,16 @@ class Store:
             ).fetchone()
         return int(row[0]), int(row[1])
 
-    def zone(self) -> str:
-        """The time zone that most sources are in; UTC when there is none."""
+    def zone(self, generation: int | None = None) -> str:
+        """The time zone that most sources are in, of those that there were in `generation`; UTC when there is none."""
         with self._reading() as db:
-            row = db.execute("SELECT tz FROM sources GROUP BY tz ORDER BY count(*) DESC, tz LIMIT 1").fetchone()
+            row = db.execute(
+                """SELECT tz FROM sources s WHERE :generation IS NULL OR EXISTS (
+                       SELECT 1 FROM entries e JOIN versions v ON v.entry_id = e.id
+                       WHERE e.source_id = s.id AND v.born <= :generation
+                   ) GROUP BY tz ORDER BY count(*) DESC, tz LIMIT 1""",
+                {"generation": generation},
+            ).fetchone()
         return str(row[0]) if row else "UTC"
 
     def newest(self, generation: int) -> datetime | None:
@@ -601,9 +621,10 @@ class Store:
         source: str | None = None,
         condition: Condition | None = None,
         past: bool = False,
+        found: Mapping[Phrase | Word, Ids] | None = None,
     ) -> Ids:
         """The ids, ascending, of the passages of `generation` within the window, in the language, of the source, and for
-        which the condition holds.
+        which the condition holds; for `found` see `index.conditions.compiled`.
         """
         where = [_there(past)]
         values: dict[str, Any] = {"generation": generation}
@@ -621,16 +642,51 @@ class Store:
             where.append("s.name = :source")
             values["source"] = source
         if condition is not None:
-            sql = compiled(condition)
+            sql = compiled(condition, found=found)
             where.append(sql.text)
             values.update(sql.values)
         wide = source is not None or condition is not None
         tables = _FROM_PASSAGES if wide else "FROM passages p JOIN versions v ON v.id = p.version_id"
         with self._reading() as db:
             rows = db.execute(f"SELECT p.id {tables} WHERE {' AND '.join(where)}", values)
-            found = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
-        found.sort()
-        return found
+            passing = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+        passing.sort()
+        return passing
+
+    def newest_first(self, ids: Ids, k: int | None = None) -> Ids:
+        """The `k` of these passages that were published last, in that order, undated ones behind; all of them when it is None.
+        Those of one entry stand in the order of its text.
+        """
+        with self._reading() as db:
+            rows = db.execute(
+                """SELECT p.id FROM passages p JOIN versions v ON v.id = p.version_id
+                   WHERE p.id IN (SELECT value FROM json_each(?))
+                   ORDER BY v.published IS NULL, v.published DESC, v.entry_id, p.start, p.id LIMIT ?""",
+                (json.dumps(ids.tolist()), -1 if k is None else k),
+            )
+            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+
+    def dated(self, ids: Ids | None, generation: int, past: bool = False) -> list[Dated]:
+        """The entries that these passages of `generation` belong to, each with how many of them are its own; of all passages
+        when `ids` is None.
+        """
+        where = _there(past)
+        values: dict[str, Any] = {"generation": generation}
+        if ids is not None:
+            where += " AND p.id IN (SELECT value FROM json_each(:ids))"
+            values["ids"] = json.dumps(ids.tolist())
+        with self._reading() as db:
+            rows = db.execute(
+                f"""SELECT v.published, v.tz, v.precision IS 'day', s.name, v.lang, count(*)
+                    {_FROM_PASSAGES} WHERE {where} GROUP BY v.id""",
+                values,
+            ).fetchall()
+        return [Dated(*row) for row in rows]
+
+    def has_source(self, part: str) -> bool:
+        """Whether the name of any source contains `part`, in whatever case."""
+        with self._reading() as db:
+            return bool(db.execute("SELECT EXISTS (SELECT 1 FROM sources WHERE has_part(name, ?))", (part,)).fetchone()[0])
 
     def in_order(self, ids: Ids) -> Ids:
         """These passages in the order in which they were published, undated ones last; those of one moment by source, entry

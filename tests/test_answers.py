@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from api.answers import AnswerOut, AskedWindowOut, PhraseOut, QuoteOut, answer_out, quote_out
-from api.schemas import WindowOut
+from api.schemas import WindowOut, card_out
 from embed.hashing import HashingEncoder
 from index.answer import Answer, Narrowing, Quote, Reason, Relaxed
 from index.reader import Filters
@@ -45,8 +46,10 @@ def test_a_quote_for_the_wire() -> None:
 
 
 def test_an_answer_for_the_wire() -> None:
+    noon = NOON.isoformat()
     assert answer_out(answer()) == AnswerOut(
         question=QUESTION,
+        operators=None,
         lang="fr",
         answered=True,
         confidence=0.25,
@@ -59,7 +62,9 @@ def test_an_answer_for_the_wire() -> None:
         as_of=None,
         generation=7,
         known="2023-05-23T12:00:00+02:00",
+        permalink="/ask?" + urlencode({"q": QUESTION, "k": 10, "now": noon, "threshold": 0.12, "as_of": noon}),
         model="hashing",
+        card=card_out(HashingEncoder().card),
         hits=[],
     )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def test_http_finds_what_the_read_walk_finds(client: TestClient, seed_index: Pat
     assert [hit["rank"] for hit in answered["hits"]] == [1, 2, 3, 4]
     assert {name: value for name, value in answered.items() if name != "hits"} == {
         "query": "Qui a revendiqué l’attaque de Belgorod ?",
+        "operators": None,
+        "order": "relevance",
         "lang": "fr",
         "window": None,
         "as_of": None,
@@ -100,6 +103,10 @@ def test_http_finds_what_the_read_walk_finds(client: TestClient, seed_index: Pat
         "known": answered["known"],
         "permalink": answered["permalink"],
         "model": "hashing",
+        "card": asdict(HashingEncoder().card),
+        "total": answered["total"],
+        "next": answered["next"],
+        "passed": [],
     }
     assert client.get(answered["permalink"]).json()["hits"] == answered["hits"]
 
@@ -210,7 +217,7 @@ def test_questions_asked_at_once_are_answered_as_if_asked_in_turn(client: TestCl
 
 ANSWER = {
     "question", "lang", "answered", "confidence", "threshold", "answer", "reason", "code", "window", "now", "as_of",
-    "generation", "known", "model", "hits",
+    "generation", "known", "model", "hits", "operators", "permalink", "card",
 }  # fmt: skip
 QUOTE = {
     "text", "entry_id", "passage_id", "start", "end", "published", "url", "title", "source", "lang", "superseded",
@@ -478,6 +485,9 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
         ("post", "/ask", "post_ask"),
         ("get", "/entries/{entry_id}", "entry"),
         ("get", "/entries/{entry_id}/versions", "versions"),
+        ("get", "/entries/{entry_id}/similar", "similar"),
+        ("get", "/histogram", "histogram"),
+        ("get", "/facets", "facets"),
         ("get", "/sources", "sources"),
         ("get", "/health", "health"),
         ("get", "/ready", "ready"),
@@ -504,6 +514,9 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
         "post_ask": {400, 413, 415, 422, 500, 503},
         "entry": {404, 422, 500, 503},
         "versions": {404, 422, 500, 503},
+        "similar": {404, 422, 500, 503},
+        "histogram": {422, 500, 503},
+        "facets": {422, 500, 503},
         "sources": {500, 503},
         "export": {422, 500, 503},
         "batch": {413, 415, 422, 500, 503},
@@ -541,8 +554,9 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
 def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, Any]) -> None:
     parameters = {one["name"]: one for one in described["paths"]["/search"]["get"]["parameters"]}
     body = described["components"]["schemas"]["SearchBody"]["properties"]
-    assert list(parameters) == ["lang", "since", "until", "source", "as_of", "k", "q"]
-    assert [*body] == ["lang", "since", "until", "source", "as_of", "k", "query"]
+    narrowing = ["lang", "since", "until", "source", "as_of", "k", "literal"]
+    assert list(parameters) == [*narrowing, "cursor", "q"]
+    assert [*body] == [*narrowing, "cursor", "query"]
     for schema in [*(one["schema"] for one in parameters.values()), *body.values()]:
         assert schema["description"]
     for name in ("since", "until", "source"):
@@ -552,7 +566,7 @@ def test_what_can_be_asked_is_described_with_examples(described: Mapping[str, An
     for schema in described["components"]["schemas"]["AskBody"]["properties"].values():
         assert schema["description"]
     asking = [one["name"] for one in described["paths"]["/ask"]["get"]["parameters"]]
-    assert asking == [*list(parameters)[:-1], "now", "times", "threshold", "q"]
+    assert asking == [*narrowing, "now", "times", "threshold", "q"]
     entry_id = described["paths"]["/entries/{entry_id}"]["get"]["parameters"][0]
     assert (entry_id["name"], entry_id["required"], entry_id["description"]) == ("entry_id", True, "The `entry_id` of a hit.")
 

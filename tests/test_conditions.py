@@ -99,6 +99,7 @@ def holds(condition: Condition, passage: Passage) -> bool:
             return all(holds(part, passage) for part in parts)
         case Or(parts):
             return any(holds(part, passage) for part in parts)
+    assert isinstance(condition, Comparison)
     mine: Any = own(passage, condition.attribute)
     other: Any = condition.value
     match condition.operator:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import index.lexical
-from index.engine import ExactTerms, ExactVectors, TermEngine, VectorEngine
+from index.engine import ExactTerms, ExactVectors, Said, TermEngine, VectorEngine
 from index.lexical import TantivyTerms
 from index.records import Ids, Ranking
 from index.vectors import FaissVectors
@@ -415,3 +415,28 @@ def test_frequencies_count_the_passages_that_hold_a_term(kind: str) -> None:
         engine.commit(2)
         assert (len(before), before.frequencies(["a"])) == (3, [1])
         assert (len(engine.view()), engine.view().frequencies(["a"])) == (4, [2])
+
+
+@pytest.mark.parametrize("kind", TERM_ENGINES)
+def test_phrases_are_found_in_the_part_that_says_them_and_follow_every_change(kind: str) -> None:
+    with term_engine(kind) as engine:
+        assert engine.view().saying(["a"], "text").tolist() == []
+        said = {1: Said(["le", "titre"], ["a", "b", "a", "c"]), 2: Said([], ["b", "a"]), 3: Said(["a"], [])}
+        engine.add([(1, ["x"]), (2, []), (3, ["y"]), (4, ["x"])], said)
+        engine.commit(1)
+        before = engine.view()
+        found = {
+            "a b": [1], "b a": [1, 2], "a": [1, 2], "a c": [1], "b c": [], "a b a c": [1], "c": [1], "z": [], "a z": [], "": [],
+        }  # fmt: skip
+        for words, ids in found.items():
+            assert before.saying(words.split(), "text").tolist() == ids, words
+        assert before.saying(["titre"], "title").tolist() == [1]
+        assert before.saying(["a"], "title").tolist() == [3]
+        assert before.saying(["titre", "a"], "title").tolist() == []
+        # What is replaced or removed says nothing any more.
+        engine.add([(1, ["x"])], {1: Said([], ["b", "a"])})
+        engine.remove(ids_of([2]))
+        engine.commit(2)
+        assert engine.view().saying(["b", "a"], "text").tolist() == [1]
+        assert engine.view().saying(["c"], "text").tolist() == []
+        assert before.saying(["b", "a"], "text").tolist() == [1, 2]

@@ -249,7 +249,7 @@ def test_a_resource_is_what_http_has(opened: Open, served: Served) -> None:
 
 # What goes wrong
 
-TAKES = "lang, since, until, source, as_of, k, query"
+TAKES = "lang, since, until, source, as_of, k, literal, cursor, query"
 SHORT = "Input should be greater than or equal to 1"
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("nope", {}, "name: there is no tool 'nope'; there are search, fetch, search_passages, ask"),

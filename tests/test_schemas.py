@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -124,10 +124,16 @@ def test_results_for_the_wire(window: Window, told: Any) -> None:
         "as_of": "2023-05-24T00:00:00+02:00",
         "known": "2023-05-23T12:00:00+00:00",
         "query": "Où ?",
+        "operators": None,
+        "order": "relevance",
         "lang": "fr",
         "window": told,
         "generation": 3,
         "model": "hashing",
+        "card": asdict(HashingEncoder().card),
+        "total": None,
+        "next": None,
+        "passed": [],
         "hits": [hit_out(results.hits[0]).model_dump()],
     }
 

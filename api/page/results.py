@@ -18,6 +18,7 @@ from api.schemas import address, iso
 from index import dates
 from index.answer import Answer, Reason
 from index.errors import InvalidRequest
+from index.operators import Reading
 from index.records import Entry, Window
 from index.search import Searcher
 
@@ -128,6 +129,7 @@ def _chips(frame: Frame, answer: Answer | None) -> list[Chip]:
     if words := _window_asked(frame):
         found.append(Chip(words, asked.link(since="", until="")))
     if answer:
+        found += _operators(asked, answer.results.reading)
         narrowing = answer.narrowing
         if narrowing.window and not narrowing.relaxed:
             phrase = ", ".join(answer.results.question[one.start : one.end] for one in narrowing.phrases)
@@ -139,6 +141,16 @@ def _chips(frame: Frame, answer: Answer | None) -> list[Chip]:
     if asked.now == "newest":
         found.append(Chip(strings["since_newest"], asked.link(now="")))
     return found
+
+
+def _operators(asked: Asked, reading: Reading | None) -> list[Chip]:
+    """The operators of the question as they were written, each to be taken away."""
+    parts = [part for part in reading.parts if part.narrows] if reading else []
+    without = [f"{asked.q[: part.start]} {asked.q[part.end :]}" for part in parts]
+    return [
+        Chip(asked.q[part.start : part.end], asked.link(q=" ".join(rest.split())))
+        for part, rest in zip(parts, without, strict=True)
+    ]
 
 
 def _window_asked(frame: Frame) -> str:
