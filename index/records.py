@@ -180,12 +180,6 @@ class Ranking:
         """Nothing ranked."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
-    def __eq__(self, other: object) -> bool:
-        # Arrays are compared number by number otherwise, which is neither equal nor different.
-        if not isinstance(other, Ranking):
-            return NotImplemented
-        return np.array_equal(self.ids, other.ids) and np.array_equal(self.scores, other.scores)
-
     def among(self, ids: Ids) -> "Ranking":
         """The same of these passages alone.
 
@@ -203,6 +197,12 @@ class Ranking:
         """
         kept = ~np.isin(self.ids, np.fromiter(ids, dtype=np.int64))
         return Ranking(self.ids[kept], self.scores[kept])
+
+    def __eq__(self, other: object) -> bool:
+        # Arrays are compared number by number otherwise, which is neither equal nor different.
+        if not isinstance(other, Ranking):
+            return NotImplemented
+        return np.array_equal(self.ids, other.ids) and np.array_equal(self.scores, other.scores)
 
     def __len__(self) -> int:
         return len(self.ids)

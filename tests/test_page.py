@@ -330,7 +330,7 @@ def foreign(shown: Page) -> list[dict[str, str | None]]:
     return [one for one in (*shown.all("img"), *shown.all("script")) if one.get("src") != page.file("page.js")]
 
 
-@pytest.mark.parametrize("name", ["q", "lang", "source", "since", "until", "as_of", "now", "times", "ui"])
+@pytest.mark.parametrize("name", ["q", "lang", "source", "since", "until", "as_of", "now", "times", "k", "ui"])
 def test_no_part_of_the_address_gets_out_of_its_place(client: TestClient, name: str) -> None:
     source = client.get("/", params={"q": "x", name: EVIL}).text
     assert source.count("<script") == 1
@@ -426,6 +426,11 @@ def test_a_cache_keeps_the_two_languages_apart(client: TestClient) -> None:
             {"q": "x", "now": "soon"},
             "«\u00a0now\u00a0» doit être une date, ou «\u00a0newest\u00a0» dans un corpus daté.",
             "“now” must be a date, or “newest” in a corpus that has dates.",
+        ),
+        (
+            {"q": "x", "k": "101"},
+            "«\u00a0k\u00a0» est un nombre de passages, de 1 à 100.",
+            "“k” is a number of passages, 1 to 100.",
         ),
         (
             {"q": "x", "times": "perhaps"},

@@ -264,6 +264,21 @@ def test_a_quote_is_copied_where_the_browser_has_no_clipboard_of_its_own(tab: Ca
     assert page.evaluate("getSelection().toString()").startswith("«\u00a0")
 
 
+def test_more_passages_come_below_those_that_are_read(tab: Callable[..., Any]) -> None:
+    page = tab(f"/?q={quote(ASKED)}")
+    before = titles(page)
+    further = page.locator(".further a")
+    further.scroll_into_view_if_needed()
+    top = page.evaluate("scrollY")
+    further.click()
+    settled(page)
+    assert titles(page)[:10] == before
+    assert len(titles(page)) == 17
+    assert page.evaluate("scrollY") == top
+    # There is nothing beyond them.
+    assert page.locator(".further").count() == 0
+
+
 def test_what_was_found_is_exported(tab: Callable[..., Any], tmp_path: Path) -> None:
     page = tab(f"/?q={quote(ASKED)}&lang=en")
     page.click(".export summary")

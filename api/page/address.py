@@ -25,6 +25,7 @@ class Asked:
     as_of: str = ""
     now: str = ""
     times: str = ""
+    k: str = ""
     ui: str = ""
 
     @classmethod

@@ -20,12 +20,13 @@ from index.answer import Answer, Reason
 from index.errors import InvalidRequest
 from index.operators import Reading
 from index.records import Entry, Window
-from index.search import Searcher
+from index.search import MAX_HITS, Searcher
 
 _DRAWN = 100
 """Passages on the timeline; of those behind them most have little to do with the question."""
 _LATEST = 5
 _EXPORTED = 100
+_MORE = 20
 _FORMATS: Mapping[FormatName, str] = {
     "csv": "CSV",
     "jsonl": "JSON Lines",
@@ -73,6 +74,7 @@ def answered(frame: Frame, answer: Answer, searcher: Searcher, whole: bool = Tru
         "drawn": drawn,
         "bars": _bars(frame, drawn) if drawn else (),
         "ticks": _ticks(frame, drawn) if drawn else (),
+        "more": asked.link(k=str(min(results.k + _MORE, MAX_HITS))) if results.k == len(results.hits) < MAX_HITS else None,
         "permalink": asked.link(as_of=iso(results.known) or "", ui=""),
         "feed": Asked(asked.q, asked.lang, asked.source, asked.since, asked.until).link("/feed.atom"),
         "exported": _EXPORTED,
