@@ -25,7 +25,7 @@ class FilrougeRetriever(BaseRetriever, Narrowing):
     >>> retriever.invoke("Who claimed the Belgorod attack?")[0].page_content  # doctest: +SKIP
 
     `page_content` is exactly the entry's text from `metadata["start"]` to `metadata["end"]`, in code points. What narrows a
-    search is given as to `/search`: `k`, `lang`, `since`, `until`, `source`, `as_of`.
+    search is given as to `/search`: `k`, `lang`, `since`, `until`, `source`, `as_of`, `literal`.
 
     Raises `InvalidRequest` for what cannot be searched for, and `FilrougeError` where the index or the server fails.
     """

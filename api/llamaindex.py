@@ -25,7 +25,7 @@ class FilrougeRetriever(BaseRetriever):
     >>> retriever.retrieve("Who claimed the Belgorod attack?")[0].text  # doctest: +SKIP
 
     A node's text is exactly the entry's from `start_char_idx` to `end_char_idx`, in code points, and `ref_doc_id` the entry's
-    id. `narrowing` are `k`, `lang`, `since`, `until`, `source` and `as_of`, as `/search` takes them.
+    id. `narrowing` are `k`, `lang`, `since`, `until`, `source`, `as_of` and `literal`, as `/search` takes them.
 
     Raises `InvalidRequest` for what cannot be searched for, and `FilrougeError` where the index or the server fails.
     """

@@ -61,11 +61,6 @@ class Corpus:
             raise FilrougeError(f"the index {self.folder} was closed: open it again")
         return self._searcher
 
-    @property
-    def zone(self) -> tzinfo:
-        """That of the index: times without an offset are in it."""
-        return dates.zone(self.searcher.reader.store.zone())
-
     def close(self) -> None:
         """Close the index; what it answered stays."""
         if self._searcher is not None:
@@ -96,6 +91,8 @@ class Corpus:
         until: Moment | None = None,
         source: str | None = None,
         as_of: Moment | None = None,
+        literal: bool = False,
+        cursor: str | None = None,
     ) -> Hits:
         """The `k` passages that answer `question` best.
 
@@ -106,9 +103,9 @@ class Corpus:
 
         Raises `InvalidRequest`: see `Searcher.search`.
         """
-        zone = self.zone
+        moment, zone = self._then(as_of)
         filters = Filters(dates.window(since, until, zone), lang, source)
-        return Hits(self.searcher.search(question, k, filters, _moment(as_of, zone)), zone)
+        return Hits(self.searcher.search(question, k, filters, moment, cursor=cursor, literal=literal), zone)
 
     def ask(
         self,
@@ -121,29 +118,32 @@ class Corpus:
         source: str | None = None,
         as_of: Moment | None = None,
         now: Moment | None = None,
+        times: bool = True,
         threshold: float | None = None,
+        literal: bool = False,
     ) -> Reply:
         """One to three sentences that answer `question`, word for word, or why there are none.
 
-        A time that it speaks of is seen from `now`: a moment, `"newest"` for that of the newest entry, else the present. It
-        counts as answered from a confidence of `threshold` on. The others are those of `search`.
+        A time that it speaks of narrows the search, unless `times` is false, and is seen from `now`: a moment, `"newest"` for
+        that of the newest entry, else the present. It counts as answered from a confidence of `threshold` on. The others are
+        those of `search`.
 
         Raises `InvalidRequest`: see `Searcher.search`.
         """
-        zone = self.zone
-        filters, moment = Filters(dates.window(since, until, zone), lang, source), _moment(as_of, zone)
-        answer = ask(self.searcher, question, k, filters, moment, seen_from(self.searcher, now, moment), threshold)
-        return Reply(answer, zone)
+        moment, zone = self._then(as_of)
+        filters, seen = Filters(dates.window(since, until, zone), lang, source), seen_from(self.searcher, now, moment)
+        return Reply(ask(self.searcher, question, k, filters, moment, seen, threshold, times=times, literal=literal), zone)
 
     def entry(self, entry_id: str, *, as_of: Moment | None = None) -> EntryView:
         """The whole entry of that id, as it is or as it was known at `as_of`. Raises `NotFound`."""
-        return EntryView(whole_entry(self.searcher, entry_id, _moment(as_of, self.zone)))
+        return EntryView(whole_entry(self.searcher, entry_id, self._then(as_of)[0]))
 
     def sources(self) -> Sources:
         """The documents and live blogs that are indexed."""
         reader = self.searcher.reader
-        return Sources(reader.store.sources(reader.snapshot().generation), self.zone)
+        return Sources(reader.store.sources(reader.snapshot().generation), self.searcher.zone())
 
-
-def _moment(when: Moment | None, zone: tzinfo) -> datetime | None:
-    return None if when is None else dates.moment(when, zone, "as_of")
+    def _then(self, as_of: Moment | None) -> tuple[datetime | None, tzinfo]:
+        """The moment that is meant, and the zone of the index as it was then."""
+        moment = None if as_of is None else dates.moment(as_of, self.searcher.zone(), "as_of")
+        return moment, self.searcher.zone(moment)

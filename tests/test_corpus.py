@@ -41,6 +41,24 @@ def test_a_search_finds_what_the_searcher_finds(fil: Corpus, seed_index: Path) -
     assert len(found) == 3
 
 
+def test_operators_filter_unless_they_are_words_and_pages_follow_one_another(fil: Corpus) -> None:
+    query = '"Légion Liberté" Belgorod'
+    first = fil.search(query, 2)
+    second = fil.search(query, 2, cursor=first.results.next)
+    assert (first.results.total, len(second), second.results.next) == (3, 1, None)
+    assert {hit.passage.id for hit in (*first, *second)} == {hit.passage.id for hit in fil.search(query)}
+    assert all("Légion Liberté" in f"{hit.entry.title} {hit.text}" for hit in (*first, *second))
+    assert len(fil.search(query, literal=True)) > 3
+    asked = "Qui a attaqué Belgorod ? title:Kremlin"
+    assert {hit.entry.title for hit in fil.ask(asked).hits} < {hit.entry.title for hit in fil.ask(asked, literal=True).hits}
+
+
+def test_a_time_in_a_question_narrows_unless_it_is_told_not_to(fil: Corpus) -> None:
+    asked = "Qui a attaqué Belgorod à 7 h 44 le 23 mai 2023 ?"
+    kept, wide = fil.ask(asked, threshold=0), fil.ask(asked, threshold=0, times=False)
+    assert len(kept.hits) < len(wide.hits)
+
+
 @pytest.mark.parametrize(
     "since",
     [

@@ -25,6 +25,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("Où est le Premier ministre russe ce matin ?", {"k": 5, "since": "2023-05-23T06:30", "until": "2023-05-23T08:00"}),
     ('« drones » & F-16 "pilotes" 100 % ?', {"k": 100, "source": SOURCE}),
     ("attaque Belgorod", {"k": 1}),
+    ('"Légion Liberté" OR Shanghai -Kremlin before:2023-05-24', {"k": 4}),
 ]
 Reply = dict[str, Any]
 Door = Callable[[str, str, dict[str, Any]], Reply]
