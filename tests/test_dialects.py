@@ -84,7 +84,7 @@ class Failing(Searcher):
 
     error: Exception = ValueError("cannot read /srv")
 
-    def search(self, *asked: object) -> object:  # type: ignore[override]
+    def search(self, *asked: object, **narrowed: object) -> object:  # type: ignore[override]
         raise self.error
 
 
