@@ -51,7 +51,7 @@ class Results:
     known: datetime | None = None
     as_of: datetime | None = None
     k: int = 10
-    ranked: Ranking = field(default_factory=Ranking.empty)
+    ranked: Ranking = field(default_factory=Ranking.empty, compare=False, repr=False)
     reading: Reading | None = None
     total: int | None = None
     cursor: str | None = None

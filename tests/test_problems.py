@@ -228,7 +228,7 @@ def test_a_wrong_method_is_refused_with_those_that_are_taken(
 class Broken(Searcher):
     """Fails where no failure is expected."""
 
-    def search(self, *asked: object) -> object:  # type: ignore[override]
+    def search(self, *asked: object, **more: object) -> object:  # type: ignore[override]
         raise RuntimeError(f"cannot read {__file__}")
 
 
