@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from api import cli
 from api.batch import ANSWER_COLUMNS, FOUND_COLUMNS, MOST, Batch, BatchOut, BatchQuery, prepare
+from api.commands import INTERRUPTED
 from api.rows import hit_row, quote_row
 from api.tables import plain
 from embed.hashing import HashingEncoder
@@ -262,7 +263,7 @@ def test_a_batch_that_is_broken_off_keeps_what_was_answered(
     whole = out.read_bytes()
     for error, status, why in (
         (StorageError("the index: disk I/O error"), 1, "the index: disk I/O error"),
-        (KeyboardInterrupt(), cli.INTERRUPTED, "interrupted"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
     ):
 
         def failing(self: Searcher, question: str, *more: Any, error: BaseException = error) -> Any:
