@@ -2,29 +2,30 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
+DEVELOPED := .venv/.filrouge-developed
 
 .PHONY: serve test quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
-test: $(INSTALLED)
+test: $(DEVELOPED)
 	$(BIN)/python -m pytest -m 'not quality'
 
-quality: $(INSTALLED)
+quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
 
 # What each part of the ranking gives, on the evaluation sets in SETS, and what it costs.
-ranking: $(INSTALLED)
+ranking: $(DEVELOPED)
 	$(BIN)/python tests/bench/fit_ranking.py $(SETS)
 	$(BIN)/filrouge bench walk
 
-check: $(INSTALLED)
+check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)
+bench: $(DEVELOPED)
 	$(BIN)/filrouge bench embed
 	$(BIN)/filrouge bench read
 	$(BIN)/filrouge bench ingest
@@ -33,11 +34,16 @@ bench: $(INSTALLED)
 	$(BIN)/filrouge bench serve
 
 # The two pictures of the README; they need Chromium.
-screenshots: $(INSTALLED)
+screenshots: $(DEVELOPED)
 	$(BIN)/python -m tests.bench.take_screenshots
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("filrouge needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# And what tests need beside it: clients of the doors, readers of the exports.
+$(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
