@@ -36,7 +36,7 @@ def test_the_defaults() -> None:
         "tz": "Europe/Paris",
         "host": "127.0.0.1",
         "port": 8000,
-        "at_once": 16,
+        "at_once": 4,
         "waiting": 128,
         "threshold": None,
     }
@@ -52,7 +52,7 @@ def test_the_defaults() -> None:
         ("tz", "+02:00", "+02:00"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
-        ("at_once", "4", 4),
+        ("at_once", "8", 8),
         ("waiting", "0", 0),
         ("threshold", "0.5", 0.5),
     ],
