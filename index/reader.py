@@ -7,7 +7,6 @@ generation, and never changes; `Reader.snapshot` gives the newest there is.
 import contextlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -24,6 +23,7 @@ from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
 from index.records import Ids, Window
+from index.remembered import Remembered
 from index.space import Space
 from index.store import Indexed, Store
 from index.terms import passage_terms
@@ -65,24 +65,19 @@ class Snapshot:
     terms: TermView
     store: Store
     past: bool = False
-    _allowed: OrderedDict[Filters, Ids] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered(_REMEMBERED_FILTERS))
 
     def allowed(self, filters: Filters) -> Ids | None:
         """The ids that pass `filters`, ascending; None when all do. The last few are remembered: a session repeats its own."""
         if not filters:
             return None
-        with self._lock:
-            if filters in self._allowed:
-                self._allowed.move_to_end(filters)
-                return self._allowed[filters]
+        return self._allowed.get(filters, lambda: self._found(filters))
+
+    def _found(self, filters: Filters) -> Ids:
         found = {text: self._holding(text) for text in texts(filters.where)}
-        ids = self.store.allowed(self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found)
-        with self._lock:
-            self._allowed[filters] = ids
-            while len(self._allowed) > _REMEMBERED_FILTERS:
-                self._allowed.popitem(last=False)
-        return ids
+        return self.store.allowed(
+            self.generation, filters.window, filters.lang, filters.source, filters.where, self.past, found
+        )
 
     def _holding(self, text: Phrase | Word) -> Ids:
         """The ids of all passages that can say it, and few others, so that not every text has to be read."""

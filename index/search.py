@@ -13,10 +13,11 @@ from index.evidence import Asked, Votes, gather, gather_all, understand
 from index.fuse import Evidence, fuse
 from index.language import LANGUAGES, question_language
 from index.operators import Reading
-from index.pages import Cursor, Remembered
+from index.pages import Cursor
 from index.past import Past
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ranking
+from index.remembered import Remembered
 from index.reread import reread
 from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store import Store

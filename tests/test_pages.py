@@ -17,7 +17,7 @@ from embed.hashing import HashingEncoder
 from index.documents import Facts
 from index.errors import InvalidRequest
 from index.ingest import ingest
-from index.pages import MAX_CURSOR, MOST_SEEN, Cursor, Remembered
+from index.pages import MAX_CURSOR, MOST_SEEN, Cursor
 from index.reader import Filters
 from index.records import Window
 from index.search import CANDIDATES, Searcher
@@ -233,13 +233,6 @@ def test_a_cursor_of_another_moment_is_refused(home: Path) -> None:
         assert searcher.search(QUESTION, 3, as_of=first.known, cursor=first.next).hits[0].rank == 4
         with pytest.raises(InvalidRequest, match="another moment than as_of"):
             searcher.search(QUESTION, 3, as_of=newer.known, cursor=first.next)
-
-
-def test_the_last_few_are_remembered() -> None:
-    few = Remembered[int](2)
-    for key in (1, 2, 1, 3):
-        assert few.get(key, lambda made=key: made) == key  # type: ignore[misc]
-    assert [few.find(key) for key in (1, 2, 3)] == [1, None, 3]
 
 
 # Over HTTP, with permalinks
