@@ -26,6 +26,7 @@ from api.commands import (
     run_histogram,
     run_index,
     run_mcp,
+    run_migrate,
     run_repair,
     run_search,
     run_serve,
@@ -191,11 +192,24 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
     command.add_argument("file", type=Path, metavar="FILE", help="the file to write; index and repair take it as --vectors")
-    _add_index(command)
+    _add_folder(command)
+    _add_json(command)
+
+    command = _command(commands, "migrate", "copy an index from a folder to a Milvus server or back, and prove it", run_migrate)
+    command.add_argument("source", metavar="FROM", help="a folder, or the address of a Milvus server")
+    command.add_argument("target", metavar="TO", help="the other of the two")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="questions that both must answer alike, one a line")
+    command.add_argument(
+        "--sample", type=_count, default=100, metavar="N", help="else so many titles and sentences of the index (default: 100)"
+    )
+    command.add_argument(
+        "--shards", type=_count, default=1, metavar="N", help="parts of a new collection that are written at once (default: 1)"
+    )
+    _add_model(command)
     _add_json(command)
 
     command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
-    _add_index(command)
+    _add_folder(command)
     _add_model(command)
     _add_vectors(command)
     _add_json(command)
@@ -209,6 +223,14 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument(
+        "--engine", choices=["embedded", "milvus"], help="ask the folder or a Milvus server (default: embedded)"
+    )
+    parser.add_argument("--uri", metavar="URI", help="address of the Milvus server (default: setting uri)")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
 
 
@@ -330,8 +352,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port")
+        names = ("index", "engine", "uri", "model", "tz", "host", "port")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
+        if getattr(given, "uri", None) and settings.engine != "milvus":
+            raise FilrougeError("--uri names a Milvus server, and the folder is asked: add --engine milvus")
         status: int = given.function(given, settings)
         return status
     except (FilrougeError, EmbedError) as error:

@@ -51,6 +51,10 @@ class Bar:
         """Show a number of passages."""
         self._show(f"{count} passages")
 
+    def stage(self, what: str, count: int) -> None:
+        """Show what is being done, and how far it has come."""
+        self._progress.update(self._task, description=what, detail=str(count))
+
     def count(self, done: int, total: int) -> None:
         """Show how much of a known total is done."""
         self._progress.update(self._task, completed=done, total=total, detail=f"{done}/{total}")

@@ -45,7 +45,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
-    searcher = Searcher(settings.index, BatchingEncoder(encoder))
+    searcher = Searcher(settings.place, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()
@@ -62,7 +62,7 @@ def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
+    print(f"{entries} entries, {passages} passages from {settings.place}", file=sys.stderr)
     print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
     server = uvicorn.Server(config)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.

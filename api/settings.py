@@ -2,15 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embed import DEFAULT_MODEL
 from embed.bundled import default_cache
 from index import dates
 from index.errors import FilrougeError, InvalidRequest
+from index.milvus import TIMEOUT, Server
+
+if TYPE_CHECKING:
+    # What opens an index is loaded by commands that do.
+    from index.place import Place
 
 CONFIG_FILE = "filrouge.toml"
 AT_ONCE, WAITING = 4, 128
@@ -25,6 +30,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FILROUGE_", env_ignore_empty=True, extra="forbid")
 
     index: Annotated[Path, Field(description="Folder of the index, where `--index` is not given.")] = Path(".filrouge")
+    engine: Annotated[
+        Literal["embedded", "milvus"], Field(description="Where questions are asked: in the folder, or on a Milvus server.")
+    ] = "embedded"
+    uri: Annotated[
+        str | None, Field(description="Address of the Milvus server, as `http://127.0.0.1:19530`, or a file of Milvus Lite.")
+    ] = None
+    milvus_token: Annotated[
+        SecretStr | None, Field(description="What it asks for: `user:password`, or a key. It is never shown.")
+    ] = None
+    engine_timeout: Annotated[float, Field(gt=0, le=3600, description="Seconds that it may take for one request.")] = TIMEOUT
     model: Annotated[
         str, Field(description="Embedding model: the default's name, a sentence-transformers folder, or a hub id.")
     ] = DEFAULT_MODEL
@@ -46,6 +61,20 @@ class Settings(BaseSettings):
             ge=0, le=1, description="Confidence from which on a question counts as answered; unset is what was measured best."
         ),
     ] = None
+
+    @property
+    def secret(self) -> str:
+        """The token of the Milvus server; empty where there is none."""
+        return self.milvus_token.get_secret_value() if self.milvus_token else ""
+
+    @property
+    def place(self) -> "Place":
+        """Where questions are asked. Raises `InvalidSettings` for a server without an address."""
+        if self.engine == "embedded":
+            return self.index
+        if not self.uri:
+            raise InvalidSettings("the engine milvus needs the address of a server: give it with --uri, or the setting uri")
+        return Server(self.uri, self.secret, self.engine_timeout)
 
     @field_validator("tz")
     @classmethod

@@ -1,8 +1,8 @@
 """Search engines on a Milvus server: the views of `index.engine`, of any generation, which keep nothing that a server has not.
 
 Nearest vectors are the server's. BM25 is not: a server counts what was removed, knows no weights of terms, and each of its
-shards has statistics of its own. So passages lie there with what each term would count at some mean length of passages, which is
-a sparse vector; the server ranks by the product with the terms' rarities, and the best of that ranking, deep enough that no
+shards has statistics of its own. So passages lie there with what each term would count at some mean length of passages, which
+is a sparse vector; the server ranks by the product with the terms' rarities, and the best of that ranking, deep enough that no
 other can be among the best, are scored exactly, for the generation that is asked about.
 """
 

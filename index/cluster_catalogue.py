@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from embed import ModelCard
 from index.catalogue import generation_known, not_there
@@ -55,6 +55,12 @@ class ClusterCatalogue:
     def close(self) -> None:
         """Let the connection go."""
         self.milvus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def meta(self, key: str) -> Any:
         """What is known by that name, as it is now; None where nothing is."""

@@ -48,9 +48,9 @@ VERSIONS = Collection(
     "filrouge_versions",
     {
         "part": "number", "place": "number", "version": "number", "entry": "text", "source": "text", "key": "text",
-        "titled": "number", "text": "text", "lang": "text", "published": "number", "ends": "number", "reaches": "number", "tz": "text",
-        "precision": "text", "clock": "text", "url": "text", "passages": "number", "born": "number", "died": "number",
-        "unused": "vector",
+        "titled": "number", "text": "text", "lang": "text", "published": "number", "ends": "number", "reaches": "number",
+        "tz": "text", "precision": "text", "clock": "text", "url": "text", "passages": "number", "born": "number",
+        "died": "number", "unused": "vector",
     },
 )  # fmt: skip
 """What entries said: a row for each part of a version's text, all of it with the first."""

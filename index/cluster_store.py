@@ -125,8 +125,8 @@ class ClusterStore(ClusterCatalogue):
         count = self.milvus.count(self.collection, where)
         if count > LISTED:
             raise InvalidRequest(
-                f"{count} passages would have to be listed, and a Milvus index lists {LISTED} at most (for exports, counts, last "
-                "pages and -words): narrow it by dates, source or language, or ask a folder that filrouge migrate made",
+                f"{count} passages would have to be listed, and a Milvus index lists {LISTED} at most (for exports, counts, "
+                "last pages and -words): narrow it by dates, source or language, or ask a folder that filrouge migrate made",
                 "where",
             )
         return every_id(self.milvus, self.collection, where)

@@ -51,8 +51,8 @@ def migrate(
     progress: Progress | None = None,
     shards: int = 1,
 ) -> Migration:
-    """Copy the index at `source` to `target`, and ask both the same `questions`; those are drawn from the titles and sentences of
-    the index where none are given, `sample` of them.
+    """Copy the index at `source` to `target`, and ask both the same `questions`; those are drawn from the titles and sentences
+    of the index where none are given, `sample` of them.
 
     The copy is seen by nobody before both have given the same HITS with the same scores to every question. It may be run again
     at any time, and goes on with what was begun. Raises `InvalidRequest` unless one of the places is a folder and the other a

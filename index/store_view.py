@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from embed import ModelCard
 from embed.encoder import Vectors
@@ -34,6 +34,10 @@ class StoreView(Protocol):
     def close(self) -> None:
         """See `Database.close`."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
 
     def generation(self) -> int:
         """See `Catalogue.generation`."""

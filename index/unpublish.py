@@ -30,8 +30,8 @@ Progress = Callable[[int], None]
 
 
 def unpublish(server: Server, folder: Path, progress: Progress | None = None, prove: Prove | None = None) -> int:
-    """Copy what is published on the server to `folder`, and return the generation. `prove` is called with where the copy is made,
-    and the generation, before it is moved to its place: what it raises keeps that so.
+    """Copy what is published on the server to `folder`, and return the generation. `prove` is called with where the copy is
+    made, and the generation, before it is moved to its place: what it raises keeps that so.
 
     A folder that holds that generation of the same index is proved and left as it is. Raises `NotAnIndex` for one that holds
     anything else, and what `ClusterReader` raises.
