@@ -3,14 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
+CLUSTERED := .venv/cluster/.filrouge-clustered
 
-.PHONY: serve test quality ranking check bench screenshots
+.PHONY: serve test cluster quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
 	$(BIN)/python -m pytest -m 'not quality'
+
+# Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
+cluster: $(CLUSTERED)
+	.venv/cluster/bin/python -m pytest -m cluster tests
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
@@ -46,4 +51,12 @@ $(INSTALLED): pyproject.toml
 # And what tests need beside it: clients of the doors, readers of the exports.
 $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(CLUSTERED): $(DEVELOPED)
+	$(BIN)/python -m venv .venv/cluster
+	# What is installed in the first one is found from the second, behind its own.
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+	  > "$$(.venv/cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
+	.venv/cluster/bin/python -m pip install --quiet 'setuptools<81' milvus-lite==2.5.1 milvus==2.3.5
 	touch $@

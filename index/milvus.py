@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -25,6 +26,9 @@ _DISTANCE = "IP"
 _STRONG = "Strong"
 _AT_ONCE = 1000
 """Rows that are written in one request."""
+
+_TURNS = threading.RLock()
+"""Milvus Lite, which one process has for itself, shows rows that are being replaced as missing: requests to it take turns."""
 
 Kind = Literal["number", "flag", "text", "numbers", "vector", "sparse"]
 Row = Mapping[str, Any]
@@ -72,7 +76,7 @@ class Milvus:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.strong = True
-        with _failures(server):
+        with _asking(server):
             try:
                 import pymilvus
             except ImportError as error:
@@ -121,7 +125,7 @@ class Milvus:
 
         Raises `NotAnIndex` for one that is not ours, or of another layout.
         """
-        with _failures(self.server):
+        with _asking(self.server):
             if not self._client.has_collection(name, **self._limits):
                 return None
             told = self._client.describe_collection(name, **self._limits).get("description") or ""
@@ -142,7 +146,7 @@ class Milvus:
 
     def create(self, collection: Collection, identity: str, shards: int = 1) -> None:
         """Make a collection of the index of that identity, and load it."""
-        with _failures(self.server):
+        with _asking(self.server):
             mark = json.dumps({_MARK: LAYOUT, "index": identity})
             schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False, description=mark)
             indexes = self._client.prepare_index_params()
@@ -174,7 +178,7 @@ class Milvus:
 
     def drop(self, name: str) -> None:
         """Delete a collection, if it is there."""
-        with _failures(self.server):
+        with _asking(self.server):
             self._client.drop_collection(name, **self._limits)
 
     # Rows
@@ -189,18 +193,18 @@ class Milvus:
                         f"the {name} of {collection.key} {row[collection.key]} in {collection.name} has "
                         f"{len(row[name].encode())} bytes and Milvus keeps {LONGEST}: shorten it in its document"
                     )
-        with _failures(self.server):
+        with _asking(self.server):
             for at in range(0, len(rows), _AT_ONCE):
                 self._client.upsert(collection.name, list(rows[at : at + _AT_ONCE]), **self._limits)
 
     def delete(self, collection: Collection, where: str) -> None:
         """Delete the rows that `where` holds for."""
-        with _failures(self.server):
+        with _asking(self.server):
             self._client.delete(collection.name, filter=where, **self._limits)
 
     def rows(self, collection: Collection, where: str, fields: Sequence[str], strong: bool = False) -> list[dict[str, Any]]:
         """The rows that `where` holds for, in no order; at most MOST, which the caller sees to. `strong` is for this read."""
-        with _failures(self.server):
+        with _asking(self.server):
             found = self._client.query(
                 collection.name, filter=where, output_fields=list(fields), limit=MOST, **self._level(strong), **self._limits
             )
@@ -208,7 +212,7 @@ class Milvus:
 
     def count(self, collection: Collection, where: str) -> int:
         """How many rows `where` holds for."""
-        with _failures(self.server):
+        with _asking(self.server):
             found = self._client.query(
                 collection.name, filter=where, output_fields=["count(*)"], **self._level(), **self._limits
             )
@@ -218,7 +222,7 @@ class Milvus:
         """The `k` rows with the greatest inner product of the field `name` and `vector` that `where` holds for; `k` is at most
         MOST.
         """
-        with _failures(self.server):
+        with _asking(self.server):
             (found,) = self._client.search(
                 collection.name,
                 data=[vector if isinstance(vector, np.ndarray) else dict(vector)],
@@ -254,10 +258,11 @@ class Milvus:
 
 
 @contextlib.contextmanager
-def _failures(server: Server) -> Iterator[None]:
-    """The client's failures as ours, each with what to do about it; the token is in none of them."""
+def _asking(server: Server) -> Iterator[None]:
+    """One request; the client's failures as ours, each with what to do about it; the token is in none of them."""
     try:
-        yield
+        with _TURNS if server.uri.endswith(".db") else contextlib.nullcontext():
+            yield
     except StorageError:
         raise
     except Exception as error:
