@@ -37,7 +37,9 @@ def milvus() -> Milvus:
     if AT in os.environ:
         return Milvus(Server(os.environ[AT], timeout=60))
     require_lite()
-    return Milvus(Server(f"{tempfile.mkdtemp(prefix='filrouge-test-')}/engines.db", timeout=60))
+    from tests.cluster_index import started
+
+    return started(Server(f"{tempfile.mkdtemp(prefix='filrouge-test-')}/engines.db", timeout=60))
 
 
 class Engine:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import index.lexical
@@ -97,7 +97,7 @@ def cosines(held: Mapping[int, np.ndarray], vector: np.ndarray) -> Everything:
 @pytest.mark.parametrize("kind", engines(VECTOR_ENGINES))
 @given(commits=commits)
 # A whole server takes a fifth of a second for each search.
-@settings(max_examples=2 if milvus_engines.AT in os.environ else 40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2 if milvus_engines.AT in os.environ else 40, deadline=None)
 def test_vectors_agree_with_brute_force_after_any_changes(kind: str, commits: list[tuple[list[int], int, list[int]]]) -> None:
     engine = VECTOR_ENGINES[kind](DIMENSION)
     held: Rows = {}
