@@ -102,8 +102,8 @@ def _prove(
         entries, passages = reader.store.counts(generation)
         if other.reader.store.counts(generation) != (entries, passages):
             raise StorageError(
-                f"the copy is not whole, and not used: of {entries} entries with {passages} passages, {server} and {folder} do "
-                "not have the same; run filrouge migrate again, to an empty place"
+                f"the copy is not whole, and nothing new of it is shown: {server} and {folder} do not have as many entries and "
+                "passages; run filrouge migrate again, to an empty place"
             )
         asked = list(questions) if questions is not None else drawn(reader.store, generation, sample)
         asked = [question.strip() for question in asked if question.strip()]
@@ -119,8 +119,8 @@ def _prove(
     if differing:
         shown = "; ".join(differing[:3])
         raise StorageError(
-            f"the copy does not answer as the index does, and is not used: {len(differing)} of {len(asked)} questions differ: "
-            f"{shown}"
+            f"the copy does not answer as the index does, and nothing new of it is shown: {len(differing)} of {len(asked)} "
+            f"questions differ: {shown}"
         )
     return Migration(generation, entries, passages, len(asked))
 

@@ -276,7 +276,7 @@ def _asking(server: Server) -> Iterator[None]:
         elif any(word in lowered for word in ("connect", "unavailable", "resolve", "refused")):
             why = "cannot be reached: check that the server runs and that the address is right"
         elif any(word in lowered for word in ("auth", "permission", "privilege")):
-            why = "refuses the token: set FILROUGE_TOKEN to user:password or to a key"
+            why = "refuses the token: set FILROUGE_MILVUS_TOKEN to user:password or to a key"
         else:
             why = f"fails: {text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__}"
         raise StorageError(f"Milvus at {server} {why}") from error
