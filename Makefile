@@ -16,6 +16,7 @@ test: $(DEVELOPED)
 # Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
 cluster: $(CLUSTERED)
 	.venv/cluster/bin/python -m pytest -m cluster tests
+	.venv/cluster/bin/python -m pytest tests/test_guides.py -k cluster
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
@@ -58,5 +59,5 @@ $(CLUSTERED): $(DEVELOPED)
 	# What is installed in the first one is found from the second, behind its own.
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
 	  > "$$(.venv/cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
-	.venv/cluster/bin/python -m pip install --quiet 'setuptools<81' milvus-lite==2.5.1 milvus==2.3.5
+	.venv/cluster/bin/python -m pip install --quiet 'setuptools>=77,<81' milvus-lite==2.5.1 milvus==2.3.5
 	touch $@

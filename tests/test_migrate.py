@@ -15,7 +15,8 @@ from index import cluster_rows, publish
 from index.cluster_reader import ClusterReader
 from index.errors import InvalidRequest, NotAnIndex, StorageError
 from index.migrate import Migration, difference, drawn, migrate
-from index.milvus import Server
+from index.milvus import Row, Server
+from index.place import Place
 from index.records import Hit, Window
 from index.search import Searcher
 from index.store import Store
@@ -73,7 +74,7 @@ def test_a_copy_that_answers_otherwise_is_not_shown(monkeypatch: pytest.MonkeyPa
     with both(lambda fresh: fresh.read("direct", FIRST, published=False)) as fresh:
         row = cluster_rows.passage_row
 
-        def damaged(*given: object) -> cluster_rows.Row:
+        def damaged(*given: object) -> Row:
             whole = row(*given)  # type: ignore[arg-type]
             return {**whole, "dense": whole["dense"][::-1].copy()}
 
@@ -153,9 +154,10 @@ def test_the_command_line_indexes_asks_and_copies(
 
 
 def test_a_copy_goes_from_one_kind_of_place_to_the_other(tmp_path: Path) -> None:
-    for pair in ((tmp_path, tmp_path / "b"), (Server("http://a:1"), Server("http://b:1"))):
+    places: list[tuple[Place, Place]] = [(tmp_path, tmp_path / "b"), (Server("http://a:1"), Server("http://b:1"))]
+    for source, target in places:
         with pytest.raises(InvalidRequest, match="name one of each"):
-            migrate(*pair, ENCODER)
+            migrate(source, target, ENCODER)
     with pytest.raises(InvalidRequest, match="there is no question to ask"):
         migrate(tmp_path, Server("http://a:1"), ENCODER, [" ", ""])
 
