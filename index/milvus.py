@@ -3,9 +3,12 @@
 import contextlib
 import json
 import logging
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +32,8 @@ _AT_ONCE = 1000
 
 _TURNS = threading.RLock()
 """Milvus Lite, which one process has for itself, shows rows that are being replaced as missing: requests to it take turns."""
+_OPEN: Counter[str] = Counter()
+"""How many connections of this process there are to each file."""
 
 Kind = Literal["number", "flag", "text", "numbers", "vector", "sparse"]
 Row = Mapping[str, Any]
@@ -46,6 +51,11 @@ class Server:
     uri: str
     token: str = field(default="", repr=False)
     timeout: float = TIMEOUT
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of Milvus Lite."""
+        return self.uri.endswith(".db")
 
     def __str__(self) -> str:
         return self.uri
@@ -76,6 +86,7 @@ class Milvus:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.strong = True
+        self._file: str | None = None
         with _asking(server):
             try:
                 import pymilvus
@@ -88,11 +99,21 @@ class Milvus:
             if not server.uri.strip():
                 raise StorageError("no Milvus server is named: give its address with --uri, as http://127.0.0.1:19530")
             self._client: Any = pymilvus.MilvusClient(server.uri, token=server.token, timeout=server.timeout)
+            if server.is_file:
+                self._file = str(Path(server.uri).resolve())
+                _OPEN[self._file] += 1
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Let the connection go; with the last one of this process to a file, Milvus Lite gives the file free."""
         with contextlib.suppress(Exception):
             self._client.close()
+        if self._file is not None:
+            with _TURNS:
+                _OPEN[self._file] -= 1
+                if not _OPEN[self._file]:
+                    # The client has loaded it, and never ends what it started.
+                    sys.modules["milvus_lite.server_manager"].server_manager_instance.release_server(self._file)
+            self._file = None
 
     def __enter__(self) -> "Milvus":
         return self
@@ -261,7 +282,7 @@ class Milvus:
 def _asking(server: Server) -> Iterator[None]:
     """One request; the client's failures as ours, each with what to do about it; the token is in none of them."""
     try:
-        with _TURNS if server.uri.endswith(".db") else contextlib.nullcontext():
+        with _TURNS if server.is_file else contextlib.nullcontext():
             yield
     except StorageError:
         raise
@@ -271,6 +292,8 @@ def _asking(server: Server) -> Iterator[None]:
         lowered = text.lower()
         if "milvus-lite is required" in lowered:
             why = "is a file of Milvus Lite, which is not installed: pip install milvus-lite"
+        elif "open local milvus failed" in lowered:
+            why = "cannot be opened: its folder is missing, or another process has it, for Milvus Lite serves one at a time"
         elif any(word in lowered for word in ("deadline", "timeout", "timed out")):
             why = f"did not answer within {server.timeout:g} s: try again, or allow it more with the setting engine_timeout"
         elif any(word in lowered for word in ("connect", "unavailable", "resolve", "refused")):

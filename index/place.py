@@ -23,8 +23,9 @@ Place = Path | Server
 
 def place_of(text: str, token: str = "", timeout: float = TIMEOUT) -> Place:
     """The place that a caller wrote: an address, a file of Milvus Lite (`.db`), or a folder."""
-    if "://" in text or text.endswith(".db"):
-        return Server(text, token, timeout)
+    server = Server(text, token, timeout)
+    if "://" in text or server.is_file:
+        return server
     return Path(text).expanduser()
 
 

@@ -134,10 +134,8 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = (
-        "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, host, port, at_once, waiting, threshold"
-    )
-    assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
+    known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, host, port, at_once, waiting"
+    assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}, threshold"
 
 
 @pytest.mark.parametrize("content", ['index = "', "index", b"\xff\xfe\x00", "port = 1\nport = 2\n"])
