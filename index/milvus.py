@@ -197,11 +197,6 @@ class Milvus:
             "sparse": {"datatype": types.SPARSE_FLOAT_VECTOR},
         }[kind]
 
-    def drop(self, name: str) -> None:
-        """Delete a collection, if it is there."""
-        with _asking(self.server):
-            self._client.drop_collection(name, **self._limits)
-
     # Rows
 
     def write(self, collection: Collection, rows: Sequence[Row]) -> None:

@@ -161,7 +161,9 @@ def _write(store: Store, milvus: Milvus, current: int, upto: int, progress: Prog
                     rows[2].extend(reading_rows(i, reading))
         for collection, some_rows in zip((VERSIONS, passages, READINGS), rows, strict=True):
             milvus.write(collection, some_rows)
-        milvus.write(META, meta_rows(PROGRESS, {"upto": upto, "version": max(done["version"], lives[-1].version)}))
+        if lives[-1].version > done["version"]:
+            # Not before all that an earlier run wrote has been gone over: what died of it would be forgotten.
+            milvus.write(META, meta_rows(PROGRESS, {"upto": upto, "version": lives[-1].version}))
         written += len(rows[1])
         progress(written)
     _stamp(store, milvus, current, upto, grown)

@@ -1,5 +1,6 @@
 """Publishing to a Milvus server: at whatever point it ends, readers see a whole generation, and the next run goes on."""
 
+import itertools
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from index.ingest import ingest, reembed
 from index.migrate import difference
 from index.milvus import Collection, Milvus, Row, Server
 from index.publish import PROGRESS, publish
+from index.records import Window
 from index.search import Searcher
 from index.space import space_of
 from index.store import Store
@@ -80,10 +82,25 @@ def test_what_came_after_a_run_that_was_killed_is_in_the_next_one(pair: Both, mo
         assert milvus.count(META, f'key == "{PROGRESS}"') == 1
     # Entries that were written as alive have died since, and others were edited.
     pair.read("wire", [{**WIRE[0], "text": "Rewritten."}, *WIRE[20:]])
+    write, calls = Milvus.write, itertools.count(1)
+
+    def dying(self: Milvus, collection: Collection, rows: Sequence[Row]) -> None:
+        if next(calls) == 8:
+            raise Killed
+        write(self, collection, rows)
+
+    monkeypatch.setattr("index.publish._TOGETHER", 5)
+    with monkeypatch.context() as patch:
+        # And among those the next run ends too.
+        patch.setattr(Milvus, "write", dying)
+        with pytest.raises(Killed):
+            publish(pair.folder, pair.server)
     assert publish(pair.folder, pair.server) == 3
     with Store.open(pair.folder) as store, Searcher(pair.server, pair.encoder) as server:
         for generation in (1, 2, 3):
             assert server.reader.store.counts(generation) == store.counts(generation)
+            there = server.reader.store.allowed(generation, Window()).tolist()
+            assert there == store.allowed(generation, Window()).tolist()
         assert server.search("Rewritten", 1).hits[0].text == "Rewritten."
         assert server.search("Wire copy number 5 about", 20).total == store.counts(3)[1]
 
