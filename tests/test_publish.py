@@ -81,7 +81,7 @@ def test_what_came_after_a_run_that_was_killed_is_in_the_next_one(pair: Both, mo
     with Milvus(pair.server) as milvus:
         assert milvus.count(META, f'key == "{PROGRESS}"') == 1
     # Entries that were written as alive have died since, and others were edited.
-    pair.read("wire", [{**WIRE[0], "text": "Rewritten."}, *WIRE[20:]])
+    pair.read("wire", [{**WIRE[0], "text": "Rewritten."}, *WIRE[20:]], published=False)
     write, calls = Milvus.write, itertools.count(1)
 
     def dying(self: Milvus, collection: Collection, rows: Sequence[Row]) -> None:
