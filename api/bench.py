@@ -30,6 +30,7 @@ from index.store import Store
 
 _PASSAGES = 20_000
 _CLIENTS = 16
+_WORKERS = 2
 _ROUNDS, _ALONE, _TOGETHER = 5, 20, 160
 """Requests of a round to each door, one after the other, and by all clients."""
 _SECONDS = 120
@@ -89,7 +90,12 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
         synthesise(folder, encoder, _PASSAGES)
         own = [sys.executable, "-m", "api.cli", "serve", "--index", str(folder), "--port", "0"]
         plain = [sys.executable, "-c", "import sys; from api.bench import serve_plain; serve_plain(*sys.argv[1:])"]
-        with _started(own) as ours, _started([*plain, str(folder), model, str(cache)]) as theirs:
+        several = [*own, "--workers", str(_WORKERS)]
+        with (
+            _started(own) as ours,
+            _started(several) as many,
+            _started([*plain, str(folder), model, str(cache)]) as theirs,
+        ):
             alone: dict[str, list[float]] = {}
             together: dict[str, list[float]] = {}
             for round_ in range(_ROUNDS + 1):
@@ -108,15 +114,18 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
                     continue  # both warm up
                 for side, seconds in turn.items():
                     alone.setdefault(side, []).append(statistics.median(seconds))
-                for side, served in (("ours", ours), ("theirs", theirs)):
+                for side, served in (("ours", ours), ("many", many), ("theirs", theirs)):
                     together.setdefault(side, []).append(served.together(questions(_TOGETHER)))
             memory = ours.memory(), theirs.memory()
+            shared = many.proportional(), ours.proportional()
     p50 = {side: min(values) * 1000 for side, values in alone.items()}
-    mine, its = (_TOGETHER / min(together[side]) for side in ("ours", "theirs"))
+    mine, those, its = (_TOGETHER / min(together[side]) for side in ("ours", "many", "theirs"))
     rows = [
         Row("/search, p50, ms", p50["ours"], p50["theirs"], p50["theirs"] / p50["ours"]),
         Row(f"/search, {_CLIENTS} clients, requests/s", mine, its, mine / its),
         Row("resident MB", *memory, memory[1] / memory[0]),
+        Row(f"{_WORKERS} workers, {_CLIENTS} clients, requests/s; beside one", those, mine, those / mine),
+        Row(f"{_WORKERS} workers, MB, what is shared by share; beside one", *shared, shared[1] / shared[0]),
     ]
     for door in DOORS:
         beside = p50[f"{door}, search"]
@@ -168,6 +177,11 @@ class _Served:
     def memory(self) -> float:
         """Resident megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+
+    def proportional(self) -> float:
+        """Megabytes of all its processes, where each has its share of what several have."""
+        process = psutil.Process(self.process.pid)
+        return sum(float(one.memory_full_info().pss) for one in (process, *process.children(recursive=True))) / 1e6
 
 
 def _seconds(connection: http.client.HTTPConnection, call: _Call) -> float:

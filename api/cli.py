@@ -148,6 +148,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
+    command.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that answer there (default: setting workers, 1)"
+    )
 
     command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
     _add_index(command)
@@ -330,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port")
+        names = ("index", "model", "tz", "host", "port", "workers")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         status: int = given.function(given, settings)
         return status
