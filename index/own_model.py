@@ -29,7 +29,7 @@ def own_encoder(
     if model is not None and model != own.name:
         return load(model, device, cache, threads=threads)
     try:
-        return load(own.name, device, cache, own.precision, threads)
+        return load(own.name, device, cache, own.precision, threads=threads)
     except ModelNotFound as error:
         raise ModelNotFound(
             f"{folder} was built with the model '{own.name}': say where it is with --model, or model= in Python"
