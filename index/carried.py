@@ -29,7 +29,7 @@ _OFF = 0.01
 
 
 class CarriedVectors:
-    """The vectors in the file `path`, for the model of `card`.
+    """The vectors in the file `path`, for the model of `card`; for one thread at a time.
 
     Raises `UnreadableVectors` when it is no such file, of a newer release, or damaged, and `ModelMismatch` when its vectors are
     another model's.
@@ -43,7 +43,9 @@ class CarriedVectors:
             raise UnreadableVectors(f"no file of vectors {path}: write one with filrouge vectors {path} where the index is")
         with self._errors():
             # Never written to, so that it may lie where nothing can be written.
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+            )
         try:
             with self._errors():
                 application, layout = (

@@ -564,7 +564,7 @@ def test_a_process_killed_before_its_first_commit_leaves_an_index_that_can_go_on
     write: Callable[..., Path], folder: Path
 ) -> None:
     page = write("fil/a.jsonl", jsonl({"a": "Un."}))
-    killed = in_another_process(page, folder, "index.ingest._embed = lambda *args: os.kill(os.getpid(), signal.SIGKILL)")
+    killed = in_another_process(page, folder, "index.embedding.embed = lambda *args: os.kill(os.getpid(), signal.SIGKILL)")
     assert killed.returncode == -9
     assert ingest([page], folder, HashingEncoder()) == Report(documents=1, added=1, passages=1, embedded=1, generation=1)
     assert_whole(folder, HashingEncoder())
