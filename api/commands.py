@@ -64,7 +64,28 @@ def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVe
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge index`."""
-    report = _ingest(given, settings, open_encoder(settings))
+    return _told(given, _ingest(given, settings, open_encoder(settings)))
+
+
+def run_backfill(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge backfill`."""
+    from index.backfill import Cluster, Model, backfill
+
+    encoder = open_encoder(settings)
+    # A folder's model is not found by the name on its card.
+    name = settings.model if "model" in settings.model_fields_set else encoder.card.name
+    model = Model(name, settings.device, settings.cache)
+    # Another process has another working folder.
+    paths, files = [path.absolute() for path in given.paths], given.shards.absolute()
+    cluster = Cluster(given.address, given.cpus)
+    facts = _facts(given, settings)
+    with console.progress("embedding") as embedded, console.progress("indexing") as bar:
+        report = backfill(paths, settings.index, files, encoder, model, facts, cluster, bar.report, embedded.count)
+    return _told(given, report)
+
+
+def _told(given: argparse.Namespace, report: "Report") -> int:
+    """Say what was indexed, and return the exit status."""
     if given.json:
         from api.schemas import report_out
 

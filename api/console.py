@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 20
 _SHOWN_REASONS = 10
 _RECENT = 120
-"""Seconds that the speed of long work is taken over: what was indexed before is passed over far faster than the rest is read."""
+"""Seconds that the speed of long work is taken over: what was indexed before is passed over far faster than the rest."""
 _NARROWEST = 20
 """Columns: text is not folded to less, whatever the terminal says."""
 _CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) != "\t"}

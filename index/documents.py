@@ -42,6 +42,10 @@ class Meter:
         self._file: io.BufferedReader | None = None
         self._position = 0
 
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        # Another process opens it for itself.
+        return Meter, (self._path,)
+
     @property
     def size(self) -> int:
         """Bytes of the file; 0 where it cannot be looked at."""

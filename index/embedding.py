@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from embed import Encoder
-from index.carried import CarriedVectors
+from index.carried import Carried
 from index.chunk import context, cut
 from index.records import Entry
 from index.space import Space, content_spans
@@ -28,7 +28,7 @@ def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, Text]]:
 
 
 def embed(
-    texts: Mapping[bytes, Text], store: Store, encoder: Encoder, space: Space, carried: CarriedVectors | None
+    texts: Mapping[bytes, Text], store: Store, encoder: Encoder, space: Space, carried: Carried | None
 ) -> tuple[dict[bytes, Encoded], int]:
     """What is kept of the texts that the store has no vectors of, by hash; and how many of those were computed."""
     known = store.known_vectors(texts, encoder.card.fingerprint)
@@ -78,7 +78,7 @@ class Batch:
 class Embedder:
     """Embeds on a thread of its own, in the order of asking: neither model nor reader of documents waits for the other."""
 
-    def __init__(self, store: Store, encoder: Encoder, space: Space, carried: CarriedVectors | None) -> None:
+    def __init__(self, store: Store, encoder: Encoder, space: Space, carried: Carried | None) -> None:
         self._what = (store, encoder, space, carried)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self.embedded = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embed import Encoder
 from index import lock, readers
-from index.carried import CarriedVectors
+from index.carried import Carried
 from index.documents import MANIFEST, Document, Facts, Failure, find, size
 from index.embedding import Batch, Embedder, Text, embed, passages
 from index.errors import UnreadableDocument
@@ -55,7 +55,7 @@ def ingest(
     encoder: Encoder,
     given: Facts | None = None,
     progress: Progress | None = None,
-    carried: CarriedVectors | None = None,
+    carried: Carried | None = None,
 ) -> Report:
     """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
 
@@ -87,9 +87,7 @@ def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Pa
 
 
 @contextmanager
-def _writing(
-    folder: Path, encoder: Encoder, progress: Progress | None, carried: CarriedVectors | None = None
-) -> Iterator["_Run"]:
+def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried: Carried | None = None) -> Iterator["_Run"]:
     """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
@@ -116,7 +114,7 @@ def reembed(
     folder: Path,
     encoder: Encoder,
     progress: Callable[[int], None] | None = None,
-    carried: CarriedVectors | None = None,
+    carried: Carried | None = None,
 ) -> int:
     """Cut and embed every version of every entry anew with `encoder`, whose card becomes the index's; return how many passages.
 
@@ -153,7 +151,7 @@ def reembed(
 class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 
-    def __init__(self, store: Store, encoder: Encoder, progress: Progress, carried: CarriedVectors | None) -> None:
+    def __init__(self, store: Store, encoder: Encoder, progress: Progress, carried: Carried | None) -> None:
         self.report = Report(generation=store.generation())
         self._store = store
         self._encoder = encoder
