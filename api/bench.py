@@ -92,9 +92,9 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
         plain = [sys.executable, "-c", "import sys; from api.bench import serve_plain; serve_plain(*sys.argv[1:])"]
         several = [*own, "--workers", str(_WORKERS)]
         with (
-            _started(own) as ours,
-            _started(several) as many,
-            _started([*plain, str(folder), model, str(cache)]) as theirs,
+            started(own) as ours,
+            started(several) as many,
+            started([*plain, str(folder), model, str(cache)]) as theirs,
         ):
             alone: dict[str, list[float]] = {}
             together: dict[str, list[float]] = {}
@@ -139,7 +139,7 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
 
 
 @dataclass(frozen=True)
-class _Served:
+class Served:
     """A server process on the loopback."""
 
     process: "subprocess.Popen[str]"
@@ -149,6 +149,11 @@ class _Served:
     def seconds(self, call: _Call) -> float:
         """How long an answer takes on an open connection."""
         return _seconds(self.connection, call)
+
+    def search(self, question: str) -> tuple[float, int]:
+        """The same of a search, with the generation that it showed."""
+        took, body = _answered(self.connection, _search(question))
+        return took, int(json.loads(body)["generation"])
 
     def together(self, questions: Sequence[str]) -> float:
         """How long searching for all of them takes with many clients, each on a connection of its own."""
@@ -185,6 +190,10 @@ class _Served:
 
 
 def _seconds(connection: http.client.HTTPConnection, call: _Call) -> float:
+    return _answered(connection, call)[0]
+
+
+def _answered(connection: http.client.HTTPConnection, call: _Call) -> tuple[float, bytes]:
     begun = time.perf_counter()
     connection.request(call.method, call.address, call.body, call.headers)
     response = connection.getresponse()
@@ -192,11 +201,11 @@ def _seconds(connection: http.client.HTTPConnection, call: _Call) -> float:
     took = time.perf_counter() - begun
     if response.status != 200:
         raise RuntimeError(f"{call.address} answered {response.status}: {body[:500]!r}")
-    return took
+    return took, body
 
 
 @contextmanager
-def _started(command: Sequence[str]) -> Iterator[_Served]:
+def started(command: Sequence[str]) -> Iterator[Served]:
     """A server that tells its address in its first line; ended afterwards."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     # One that never says its address must not hold everything up for ever.
@@ -211,7 +220,7 @@ def _started(command: Sequence[str]) -> Iterator[_Served]:
             raise RuntimeError(f"no server: {' '.join(command)} ended without an address")
         connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=_SECONDS)
         try:
-            yield _Served(process, int(found[1]), connection)
+            yield Served(process, int(found[1]), connection)
         finally:
             connection.close()
     finally:

@@ -12,7 +12,7 @@ from index.carried import Carried
 from index.documents import MANIFEST, Document, Facts, Failure, find, size
 from index.embedding import Batch, Embedder, Text, embed, passages
 from index.errors import UnreadableDocument
-from index.reader import Reader
+from index.reader import catch_up
 from index.records import Entry
 from index.space import space_of
 from index.store import FILE, Origin, Store
@@ -107,7 +107,7 @@ def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried:
                 Store.discard(folder)
         if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
-            Reader(folder, encoder.card, writing=True).close()
+            catch_up(folder, encoder.card)
 
 
 def reembed(
@@ -144,7 +144,7 @@ def reembed(
             encoder.card,
             space,
         )
-        Reader(folder, encoder.card, writing=True).close()
+        catch_up(folder, encoder.card)
     return count
 
 

@@ -176,5 +176,5 @@ def test_serving_is_measured_beside_a_plain_server_and_every_door_beside_search(
 
 
 def test_a_server_that_does_not_start_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="ended without an address"), api.bench._started(["true"]):
+    with pytest.raises(RuntimeError, match="ended without an address"), api.bench.started(["true"]):
         pass

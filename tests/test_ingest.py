@@ -549,7 +549,7 @@ def test_a_process_killed_between_its_commit_and_the_caches_loses_nothing(
         ingest([write("fil/b.jsonl", jsonl({"b": "Le Kremlin dément."}))], folder, HashingEncoder())
     page = write("fil/a.jsonl", jsonl({f"{n}": f"Le Kremlin numéro {n}." for n in range(30)}))
     killed = in_another_process(
-        page, folder, "index.ingest.Reader = lambda *args, **named: os.kill(os.getpid(), signal.SIGKILL)"
+        page, folder, "index.ingest.catch_up = lambda *args, **named: os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert (killed.returncode, killed.stdout, killed.stderr) == (-9, "", "")
     with Searcher(folder, HashingEncoder()) as searcher:
