@@ -26,35 +26,37 @@ from api.bench import started
 from embed import Encoder
 from index.ingest import ingest
 from index.own_model import own_encoder
+from index.records import Passage
 from index.store import Store
 
 P50, P99, VISIBLE = 3.0, 4.0, 1.0
 """What is asked for: times the bare encoding, times the median, seconds."""
 
 
-def texts_of(folder: Path, count: int, seed: int) -> list[str]:
-    """Texts of so many passages of the index, drawn by lot."""
+def drawn(folder: Path, count: int, seed: int) -> list[Passage]:
+    """So many passages of the index, drawn by lot."""
     with Store.open(folder) as store:
         generation = store.generation()
         ids = np.sort(np.random.default_rng(seed).choice(store.counts(generation)[1], count, replace=False) + 1)
-        return [passage.text for passage in store.passages(ids.tolist()).values()]
+        return list(store.passages(ids.tolist()).values())
 
 
 def questions(folder: Path, count: int) -> list[str]:
     """Runs of eight words of passages of the index."""
-    return [" ".join(text.split()[:8]) for text in texts_of(folder, count, 1)]
+    return [" ".join(passage.text.split()[:8]) for passage in drawn(folder, count, 1)]
 
 
 def write(folder: Path, page: Path, rate: int, known: bool) -> None:
     """Add `rate` lines to a file every second and read it, until ended; a line on the standard output for each time."""
     encoder = own_encoder(folder)
-    texts = texts_of(folder, 20 * rate, 2)
+    passages = drawn(folder, 20 * rate, 2)
     with page.open("w", encoding="utf-8") as file:
         for second in range(10**6):
             begun = time.time()
             for n in range(second * rate, (second + 1) * rate):
-                text = texts[n % len(texts)]
-                line = {"_id": f"arrived-{n}", "text": text if known else f"{n}. {text}", "lang": "fr"}
+                passage = passages[n % len(passages)]
+                text = passage.text if known else f"{n}. {passage.text}"
+                line = {"_id": f"arrived-{n}", "title": passage.entry.title, "text": text, "lang": passage.entry.lang}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             report = ingest([page], folder, encoder)
@@ -116,6 +118,7 @@ def asked(folder: Path, encoder: Encoder, seconds: float, rate: int, known: bool
     return {
         "searches": len(searching),
         "arrived a second": sum(line[3] for line in lines) / span,
+        "of these embedded beside": sum(line[4] for line in lines) / span,
         "/search, p50, ms": p50 * 1000,
         "bare encoding, p50, ms": bare * 1000,
         f"p50 beside encoding (asked for: {P50:g})": p50 / bare,
