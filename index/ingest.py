@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from embed import Encoder
 from index import lock, readers
@@ -12,7 +13,7 @@ from index.carried import Carried
 from index.documents import MANIFEST, Document, Facts, Failure, find, size
 from index.embedding import Batch, Embedder, Text, embed, passages
 from index.errors import UnreadableDocument
-from index.reader import catch_up
+from index.reader import catch_up, show
 from index.records import Entry
 from index.space import space_of
 from index.store import FILE, Origin, Store
@@ -20,6 +21,8 @@ from index.store import FILE, Origin, Store
 _COMMIT_EVERY = 2048
 """Passages of a commit. Up to two are held, one that is embedded and one that is read, which bounds memory and what an
 interrupted run does again."""
+_SHOW_EVERY = 5.0
+"""Seconds between two times that a long run lets readers see what it has committed."""
 _COMPARE_EVERY = 256
 _EMBED_EVERY = 512
 
@@ -94,7 +97,7 @@ def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried:
     with lock.writing(folder):
         store = Store.create(folder, encoder.card, lambda: carried.space if carried else space_of(encoder))
         try:
-            run = _Run(store, encoder, progress or (lambda report: None), carried)
+            run = _Run(folder, store, encoder, progress or (lambda report: None), carried)
         except BaseException:
             store.close()
             raise
@@ -151,8 +154,9 @@ def reembed(
 class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 
-    def __init__(self, store: Store, encoder: Encoder, progress: Progress, carried: Carried | None) -> None:
+    def __init__(self, folder: Path, store: Store, encoder: Encoder, progress: Progress, carried: Carried | None) -> None:
         self.report = Report(generation=store.generation())
+        self._folder = folder
         self._store = store
         self._encoder = encoder
         space = store.space() or space_of(encoder)
@@ -165,6 +169,7 @@ class _Run:
         self._origins: dict[str, str] = {}
         self._found: Document | None = None
         self._passed = 0
+        self._shown = monotonic()
 
     def __enter__(self) -> "_Run":
         return self
@@ -283,6 +288,9 @@ class _Run:
         if full and (changes := full.changes()):
             self.report.generation = self._store.commit(changes, self._encoder.card)
             self._tell()
+            if monotonic() - self._shown >= _SHOW_EVERY:
+                show(self._folder, self._store)
+                self._shown = monotonic()
 
 
 def _batches(items: Iterator[Entry | Failure], size: int) -> Iterator[list[Entry | Failure]]:

@@ -132,9 +132,14 @@ def catch_up(folder: Path, card: ModelCard) -> None:
         newest = store.generation()
         saved = FaissVectors.saved(folder / "cache", _owner(store, card), newest)
         if not _worth_saving(store.born_count(saved, newest), store.counts(saved)[1]):
-            _fed_terms(store, folder, _opened_terms(store, folder), newest)
+            show(folder, store)
             return
     Reader(folder, card, writing=True).close()
+
+
+def show(folder: Path, store: Store) -> None:
+    """Let readers see the newest generation of the index in `folder`, whose vectors they read from the store; the same."""
+    _fed_terms(store, folder, _opened_terms(store, folder), store.generation())
 
 
 def _worth_saving(added: int, before: int) -> bool:

@@ -502,6 +502,30 @@ def test_what_cannot_tell_how_far_it_is_counts_at_its_end(write: Callable[..., P
     assert set(told) == {0, page.stat().st_size}
 
 
+def test_what_a_long_run_has_committed_is_found_before_it_ends(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.ingest, "_SHOW_EVERY", 0.0)
+    monkeypatch.setattr(index.ingest, "_EMBED_EVERY", 10)
+    monkeypatch.setattr(index.ingest, "_COMMIT_EVERY", 50)
+    ingest([write("fil/a.txt", "Le Kremlin réagit.\n")], folder, HashingEncoder())
+    found: list[tuple[int, int]] = []
+    with Searcher(folder, HashingEncoder()) as searcher:
+
+        def ask(report: Report) -> None:
+            if report.generation > 1:
+                results = searcher.search("numéro", 100)
+                found.append((results.generation, sum(hit.passage.entry.key != "0" for hit in results.hits)))
+
+        page = write("fil/b.jsonl", jsonl({f"{n + 1}": f"Phrase numéro {n}." for n in range(200)}))
+        ingest([page], folder, HashingEncoder(), progress=ask)
+        assert searcher.search("numéro", 100).generation == 5
+    # A run's own commits, while it was under way: at the latest when the next was written.
+    assert {2, 3, 4} <= {generation for generation, _ in found}
+    assert max(count for _, count in found) >= 100
+    assert_whole(folder, HashingEncoder())
+
+
 # Runs that do not end
 
 
