@@ -22,7 +22,7 @@ from index.errors import FilrougeError
 from index.store import Store
 
 _LOOK = 0.5
-"""Seconds between two looks at whether a worker has ended."""
+"""Seconds between two looks at what was asked of us."""
 _PATIENCE = server.GRACE + 5
 """Seconds that one which is to end is waited for."""
 
@@ -54,8 +54,9 @@ class _Workers:
         self._kept = kept
         self._settings = settings
         self._workers: list[_Worker] = []
-        self._ending = threading.Event()
-        self._replacing = threading.Event()
+        # Plain flags: an event may hold its lock when a signal comes.
+        self._ending = False
+        self._replacing = False
 
     def run(self) -> int:
         """Start, look after and end the workers; return the exit status."""
@@ -63,20 +64,24 @@ class _Workers:
             signal.signal(number, self._asked)
         try:
             if not self._start_all():
-                return 0 if self._ending.is_set() else 1
+                return 0 if self._ending else 1
             with Store.open(self._settings.index) as store:
                 server.tell(self._kept, self._settings, store.counts(store.generation()))
-            while not self._ending.wait(_LOOK):
+            while not self._ending:
+                wait([worker.process.sentinel for worker in self._workers], _LOOK)
                 self._replace_ended()
-                if self._replacing.is_set():
-                    self._replacing.clear()
+                if self._replacing:
+                    self._replacing = False
                     self._replace_all()
             return 0
         finally:
             _end(self._workers)
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        (self._replacing if number == signal.SIGHUP else self._ending).set()
+        if number == signal.SIGHUP:
+            self._replacing = True
+        else:
+            self._ending = True
 
     def _start_all(self) -> bool:
         """Whether all can answer. The first brings the caches up, and the others find them made."""
@@ -96,11 +101,13 @@ class _Workers:
     def _can_answer(self, worker: _Worker) -> bool:
         """Whether it can, once that is known; not when all are to end before."""
         while not worker.ready.wait(0.1):
-            if self._ending.is_set() or not worker.process.is_alive():
+            if self._ending or not worker.process.is_alive():
                 return False
         return True
 
     def _replace_ended(self) -> None:
+        if self._ending:
+            return
         for place, worker in enumerate(self._workers):
             if not worker.process.is_alive():
                 log.warning("worker %d ended; another is started", worker.process.pid)
