@@ -102,7 +102,7 @@ class Snapshot:
 
     @cached_property
     def _size(self) -> int:
-        return self.store.passages_then(self.generation) if self.past else self.store.counts(self.generation)[1]
+        return self.store.passages_then(self.generation) if self.past else self.store.passage_count(self.generation)
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -131,7 +131,7 @@ def catch_up(folder: Path, card: ModelCard) -> None:
         store.require(card)
         newest = store.generation()
         saved = FaissVectors.saved(folder / "cache", _owner(store, card), newest)
-        if not _worth_saving(store.born_count(saved, newest), store.counts(saved)[1]):
+        if not _worth_saving(store.born_count(saved, newest), store.passage_count(saved)):
             show(folder, store)
             return
     Reader(folder, card, writing=True).close()

@@ -4,7 +4,8 @@ A copy of the index is served by a process of its own, and another writes so man
 One client searches all the while, each time with another question, and encodes another one alone in turn. A commit is visible
 when the first reply comes that shows its generation, and arrived when its entries were written to the file that is read. The
 passages that arrive are texts of the index with a number before them; with `--known` their texts are in the index as they
-are, as if another machine had embedded them, so that no model runs in the process that writes.
+are, as if another machine had embedded them, so that no
+model runs in the process that writes. Times of the processor say what other work on the machine hides.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from api.bench import started
 from embed import Encoder
@@ -52,7 +54,7 @@ def write(folder: Path, page: Path, rate: int, known: bool) -> None:
     passages = drawn(folder, 20 * rate, 2)
     with page.open("w", encoding="utf-8") as file:
         for second in range(10**6):
-            begun = time.time()
+            begun, worked = time.time(), time.process_time()
             for n in range(second * rate, (second + 1) * rate):
                 passage = passages[n % len(passages)]
                 text = passage.text if known else f"{n}. {passage.text}"
@@ -60,7 +62,8 @@ def write(folder: Path, page: Path, rate: int, known: bool) -> None:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             report = ingest([page], folder, encoder)
-            print(json.dumps([begun, time.time(), report.generation, report.added, report.embedded]), flush=True)
+            worked = time.process_time() - worked
+            print(json.dumps([begun, time.time(), report.generation, report.added, report.embedded, worked]), flush=True)
             time.sleep(max(0.0, begun + 1 - time.time()))
 
 
@@ -83,11 +86,18 @@ def writing(folder: Path, page: Path, rate: int, known: bool) -> Iterator[list[l
         output.close()
 
 
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process has had."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def asked(folder: Path, encoder: Encoder, seconds: float, rate: int, known: bool) -> dict[str, float]:
     """The figures, by their names."""
     searching: list[float] = []
     encoding: list[float] = []
     shown: list[tuple[float, int]] = []
+    bare_work = 0.0
     some = questions(folder, 5000)
     serve = [sys.executable, "-m", "api.cli", "serve", "--index", str(folder), "--port", "0"]
     with started(serve) as served:
@@ -97,16 +107,18 @@ def asked(folder: Path, encoder: Encoder, seconds: float, rate: int, known: bool
         with writing(folder, folder.parent / "arrivals.jsonl", rate, known) as lines:
             # The server ends a connection that was idle for as long as a model takes to load.
             served.connection.close()
-            until = time.time() + seconds
+            until, worked = time.time() + seconds, processor(served.process.pid)
             for mine, alone in zip(some[::2], some[1::2], strict=True):
                 if time.time() > until:
                     break
-                begun = time.perf_counter()
+                begun, before = time.perf_counter(), time.process_time()
                 encoder.encode_query(alone)
                 encoding.append(time.perf_counter() - begun)
+                bare_work += time.process_time() - before
                 took, generation = served.search(mine)
                 searching.append(took)
                 shown.append((time.time(), generation))
+            worked = processor(served.process.pid) - worked
     visible = [
         next(at for at, seen in shown if seen >= generation) - begun
         for begun, _, generation, *_ in lines
@@ -123,6 +135,9 @@ def asked(folder: Path, encoder: Encoder, seconds: float, rate: int, known: bool
         "bare encoding, p50, ms": bare * 1000,
         f"p50 beside encoding (asked for: {P50:g})": p50 / bare,
         "/search, p99, ms": p99 * 1000,
+        "processor, ms a search, following included": worked / len(searching) * 1000,
+        "processor, ms an encoding": bare_work / len(encoding) * 1000,
+        "processor, s a commit with its caches": statistics.median(line[5] for line in lines),
         f"p99 beside p50 (asked for: {P99:g})": p99 / p50,
         "insert to commit and caches, p50, s": statistics.median(line[1] - line[0] for line in lines),
         "insert to visible, p50, s": statistics.median(visible),
