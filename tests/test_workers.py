@@ -112,6 +112,18 @@ def test_both_workers_give_the_same_answers(served: Served) -> None:
     assert len(known) == 1
 
 
+def test_a_feed_that_one_worker_gave_is_unchanged_for_the_other(served: Served) -> None:
+    marks: set[str] = set()
+    for _ in range(12):
+        connection = served.connection()
+        connection.request("GET", "/feed.atom?q=Belgorod", headers={"If-None-Match": next(iter(marks), '""')})
+        response = connection.getresponse()
+        assert response.status == (304 if marks else 200)
+        marks.add(response.headers["ETag"])
+        connection.close()
+    assert len(marks) == 1
+
+
 def test_pages_go_on_whichever_worker_answers(served: Served) -> None:
     address = "/search?q=Belgorod&k=1"
     page = served.ask("GET", address)
