@@ -117,8 +117,9 @@ class _Workers:
         for place, old in enumerate(self._workers):
             new = self._start()
             if not self._can_answer(new):
-                log.warning("a new worker did not start; those that there are go on")
                 _end([new])
+                if not self._ending:
+                    log.warning("a new worker did not start; those that there are go on")
                 return
             self._workers[place] = new
             _end([old])

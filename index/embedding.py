@@ -68,6 +68,11 @@ class Batch:
         """Whether all of it is embedded, or cannot be."""
         return not self.texts and all(future.done() for future in self.coming)
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is embedded."""
+        return self.done and not any(future.exception() for future in self.coming)
+
     def changes(self) -> Changes:
         """What is to be committed, once all of it is embedded. Raises what embedding raised."""
         for future in self.coming:

@@ -180,7 +180,7 @@ class _Run:
             if kind is None:
                 self._seal()
                 self._write()
-            elif self._full and self._full.done:
+            elif self._full and self._full.whole:
                 self._write()
         finally:
             self._embedder.close()

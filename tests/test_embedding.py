@@ -61,7 +61,7 @@ def test_who_asks_goes_on_and_the_batch_is_done_later(embedder: Embedder, encode
     assert (batch.texts, batch.vectors, batch.done) == ({}, {}, False)
     encoder.gate.set()
     changes = batch.changes()
-    assert batch.done
+    assert (batch.done, batch.whole) == (True, True)
     assert changes.vectors is not None
     assert set(changes.vectors) == {passage.vector_hash for _, some in changes.entries for passage in some}
     assert (len(changes.vectors), embedder.embedded) == (2, 2)
@@ -91,7 +91,7 @@ def test_what_goes_wrong_is_told_to_who_wants_the_batch(embedder: Embedder, enco
     with pytest.raises(RuntimeError, match="the encoder broke"):
         batch.changes()
     # It is done, in that nothing more will come of it.
-    assert batch.done
+    assert (batch.done, batch.whole) == (True, False)
 
 
 def test_what_was_not_begun_is_left_at_the_end(embedder: Embedder, encoder: Gated) -> None:
