@@ -3,20 +3,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
-CLUSTERED := .venv/cluster/.filrouge-clustered
+MILVUS := .venv/milvus/.filrouge-milvus
 
-.PHONY: serve test cluster quality ranking check bench screenshots
+.PHONY: serve test cluster milvus quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality'
+	$(BIN)/python -m pytest -m 'not quality and not cluster'
+
+# Embedding on several machines: it installs Ray, and needs to make a network of its own.
+cluster: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(BIN)/python -m pytest -m cluster tests
 
 # Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
-cluster: $(CLUSTERED)
-	.venv/cluster/bin/python -m pytest -m cluster tests
-	.venv/cluster/bin/python -m pytest tests/test_guides.py -k cluster
+milvus: $(MILVUS)
+	.venv/milvus/bin/python -m pytest -m milvus tests
+	.venv/milvus/bin/python -m pytest tests/test_guides.py -k cluster
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
@@ -54,10 +59,10 @@ $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-$(CLUSTERED): $(DEVELOPED)
-	$(BIN)/python -m venv .venv/cluster
+$(MILVUS): $(DEVELOPED)
+	$(BIN)/python -m venv .venv/milvus
 	# What is installed in the first one is found from the second, behind its own.
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
-	  > "$$(.venv/cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
-	.venv/cluster/bin/python -m pip install --quiet 'setuptools>=77,<81' milvus-lite==2.5.1 milvus==2.3.5
+	  > "$$(.venv/milvus/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
+	.venv/milvus/bin/python -m pip install --quiet 'setuptools>=77,<81' milvus-lite==2.5.1 milvus==2.3.5
 	touch $@

@@ -31,17 +31,14 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def _encoder(settings: Settings) -> Encoder:
-    """The model that was asked for; else the one that the index was built with; else the default."""
-    return _encoder_of(settings.place, settings)
-
-
-def _encoder_of(place: "Place", settings: Settings) -> Encoder:
-    """The same of the index at that place."""
+def open_encoder(settings: Settings, threads: int | None = None, place: "Place | None" = None) -> Encoder:
+    """The model that was asked for; else the one that the index was built with, at `place` or where questions are asked; else
+    the default. For `threads` see `load`.
+    """
     from index.own_model import own_encoder
 
     asked_for = settings.model if "model" in settings.model_fields_set else None
-    return own_encoder(place, asked_for, settings.device, settings.cache)
+    return own_encoder(place or settings.place, asked_for, settings.device, settings.cache, threads)
 
 
 def _store(settings: Settings) -> "StoreView":
@@ -98,7 +95,29 @@ def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVe
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge index`."""
-    report = _ingest(given, settings, _encoder_of(settings.index, settings))
+    return _told(given, _ingest(given, settings, open_encoder(settings, place=settings.index)))
+
+
+def run_backfill(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge backfill`."""
+    from index.backfill import Cluster, Model, backfill
+
+    encoder = open_encoder(settings, place=settings.index)
+    # A folder's model is not found by the name on its card.
+    name = settings.model if "model" in settings.model_fields_set else encoder.card.name
+    model = Model(name, settings.device, settings.cache)
+    # Another process has another working folder.
+    paths, files = [path.absolute() for path in given.paths], given.shards.absolute()
+    cluster = Cluster(given.address, given.cpus)
+    facts = _facts(given, settings)
+    with console.progress("embedding") as embedded, console.progress("indexing") as bar:
+        report = backfill(paths, settings.index, files, encoder, model, facts, cluster, bar.report, embedded.count)
+    _publish(settings)
+    return _told(given, report)
+
+
+def _told(given: argparse.Namespace, report: "Report") -> int:
+    """Say what was indexed, and return the exit status."""
     if given.json:
         from api.schemas import report_out
 
@@ -135,7 +154,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.place, _encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings)) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -151,7 +170,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.place, _encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -176,7 +195,7 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.place, _encoder(settings)) as searcher:
+            with Searcher(settings.place, open_encoder(settings)) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -204,7 +223,7 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     try:
         with (
             _written(given.out, partial) as file,
-            Searcher(settings.place, _encoder(settings)) as searcher,
+            Searcher(settings.place, open_encoder(settings)) as searcher,
             console.progress("asking") as bar,
         ):
             batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
@@ -287,7 +306,7 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.place, _encoder(settings) if ranks else None)
+    return Searcher(settings.place, open_encoder(settings) if ranks else None)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
@@ -314,7 +333,7 @@ def run_follow(given: argparse.Namespace, settings: Settings) -> int:
     # What can be said without a model is said before one is loaded.
     facts = _facts(given, settings)
     shown = target(given.page, facts).shown
-    encoder = _encoder_of(settings.index, settings)
+    encoder = open_encoder(settings, place=settings.index)
     status = 0
     fetcher = Fetcher(given.allow_loopback)
     for look in follow(given.page, settings.index, encoder, facts, given.every, given.times, fetcher):
@@ -354,14 +373,21 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     if not given.paths:
         _require_index(settings)
     with server.listen(settings.host, settings.port) as listener:
-        encoder = _encoder_of(settings.index, settings) if given.paths else _encoder(settings)
+        encoder = open_encoder(settings, place=settings.index) if given.paths else open_encoder(settings)
         if given.paths:
+            encoder = open_encoder(settings)
             report = _ingest(given, settings, encoder)
             console.report(report, sys.stderr)
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings, encoder)
+        if settings.workers == 1:
+            return server.serve(listener, settings, encoder or open_encoder(settings))
+        from api import workers
+
+        # Each worker has a model of its own.
+        del encoder
+        return workers.serve(listener, settings)
 
 
 def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
@@ -374,7 +400,7 @@ def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
     from api.mcp import serve_stdio
 
     # A chatbot asks several things at once.
-    with BatchingEncoder(_encoder(settings)) as encoder, Searcher(settings.place, encoder) as searcher:
+    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.place, encoder) as searcher:
         serve_stdio(searcher, settings.threshold)
     return 0
 
@@ -522,7 +548,7 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
 
     with Store.open(settings.index) as store:
         own, complete = store.card(), store.space() is not None and store.is_embedded()
-    encoder = _encoder_of(settings.index, settings)
+    encoder = open_encoder(settings, place=settings.index)
     embedded = 0
     if encoder.card.fingerprint != own.fingerprint or not complete:
         with _carried(given, encoder) as carried, console.progress("embedding") as bar:
@@ -545,7 +571,7 @@ def run_migrate(given: argparse.Namespace, settings: Settings) -> int:
     questions = None
     if given.questions is not None:
         questions = given.questions.read_text(encoding="utf-8").splitlines()
-    encoder = _encoder_of(source, settings)
+    encoder = open_encoder(settings, place=source)
     with console.progress("copying") as bar:
         done = migrate(source, target, encoder, questions, given.sample, bar.stage, given.shards)
     if given.json:

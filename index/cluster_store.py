@@ -148,6 +148,10 @@ class ClusterStore(ClusterCatalogue):
         """How many passages of a generation the condition holds for."""
         return self.milvus.count(self.collection, f"{there(generation)} and {where}")
 
+    def passage_count(self, generation: int) -> int:
+        """See `Passages.passage_count`."""
+        return self.counts(generation)[1]
+
     def passages_then(self, generation: int) -> int:
         """See `Passages.passages_then`."""
         return self.counts(generation)[1]

@@ -152,6 +152,10 @@ class StoreView(Protocol):
         """See `Passages.dated`."""
         ...
 
+    def passage_count(self, generation: int) -> int:
+        """See `Passages.passage_count`."""
+        ...
+
     def passages_then(self, generation: int) -> int:
         """See `Passages.passages_then`."""
         ...

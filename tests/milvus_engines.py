@@ -28,7 +28,7 @@ _numbers = itertools.count()
 
 def require_lite() -> None:
     """Skip the test where there is no Milvus Lite."""
-    pytest.importorskip("milvus_lite", reason="no Milvus Lite: make cluster installs it", exc_type=ImportError)
+    pytest.importorskip("milvus_lite", reason="no Milvus Lite: make milvus installs it", exc_type=ImportError)
 
 
 @cache

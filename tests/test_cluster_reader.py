@@ -18,7 +18,7 @@ from index.search import Searcher
 from index.store import Store
 from tests.cluster_index import FIRST, WIRE, Both, both
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.milvus
 
 QUESTIONS = [
     "Le port de Marseille rouvre-t-il ?", "Que fait le volcan ?", "volcano", "Who speaks about the port?", "coffee",

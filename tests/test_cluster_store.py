@@ -17,7 +17,7 @@ from index.records import Window
 from index.store import Store
 from tests.cluster_index import Both, both
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.milvus
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ commits = st.lists(st.tuples(removals, st.integers(0, 12), removals), min_size=1
 
 def engines(kinds: Iterable[str]) -> list[Any]:
     """The kinds of engines, those marked that ask a server."""
-    return [pytest.param(kind, marks=pytest.mark.cluster if kind == "milvus" else ()) for kind in kinds]
+    return [pytest.param(kind, marks=pytest.mark.milvus if kind == "milvus" else ()) for kind in kinds]
 
 
 VECTOR_ENGINES: dict[str, Callable[[int], VectorEngine]] = {
@@ -472,7 +472,7 @@ removed_commits = st.lists(
 )
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 @given(commits=removed_commits)
 @settings(max_examples=20, deadline=None)
 def test_a_server_counts_nothing_that_was_removed(commits: list[tuple[list[tuple[str, ...]], list[int]]]) -> None:
@@ -498,7 +498,7 @@ def test_a_server_counts_nothing_that_was_removed(commits: list[tuple[list[tuple
                     assert_best(view.matching(question, k, among), everything, k, among)
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_a_server_finds_phrases_in_the_part_that_says_them_and_remembers_what_was() -> None:
     engine = milvus_engines.Terms()
     said = {1: Said(["le", "titre"], ["a", "b", "a", "c"]), 2: Said([], ["b", "a"]), 3: Said(["a"], [])}
@@ -516,7 +516,7 @@ def test_a_server_finds_phrases_in_the_part_that_says_them_and_remembers_what_wa
     assert before.saying(["b", "a"], "text").tolist() == [1, 2]
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_a_server_scores_long_passages_as_tantivy_does(tmp_path: Path) -> None:
     """Lengths above 40 are rounded by both, so that an index ranks the same wherever it is."""
     lot = np.random.default_rng(3)

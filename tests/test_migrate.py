@@ -46,7 +46,7 @@ def pair() -> Iterator[Both]:
         yield fresh
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_500_questions_find_the_same_there_and_back_again(pair: Both, tmp_path: Path) -> None:
     there = migrate(pair.folder, pair.server, pair.encoder, sample=500)
     assert there.questions == 500
@@ -69,7 +69,7 @@ def test_500_questions_find_the_same_there_and_back_again(pair: Both, tmp_path: 
         assert searcher.search("Wire copy number 2", 1).hits[0].text.startswith("Wire copy number 2")
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_a_copy_that_answers_otherwise_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with both(lambda fresh: fresh.read("direct", FIRST, published=False)) as fresh:
         row = cluster_rows.passage_row
@@ -88,7 +88,7 @@ def test_a_copy_that_answers_otherwise_is_not_shown(monkeypatch: pytest.MonkeyPa
             ClusterReader(fresh.server, None)
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_copying_back_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(what: str, count: int) -> None:
         if what == "copying" and next(steps) == 2:
@@ -112,7 +112,7 @@ def test_copying_back_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: p
             migrate(fresh.server, target, fresh.encoder, sample=20)
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with both() as fresh, pytest.raises(NotAnIndex, match="is not empty and holds no index"):
@@ -120,7 +120,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_the_command_line_indexes_asks_and_copies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

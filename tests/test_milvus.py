@@ -121,7 +121,7 @@ def test_without_milvus_lite_its_files_are_no_servers(tmp_path: Path, monkeypatc
         Milvus(Server(str(tmp_path / "index.db"), timeout=1))
 
 
-@pytest.mark.cluster
+@pytest.mark.milvus
 def test_a_whole_server_finds_vectors_as_brute_force_does_while_it_is_written_to() -> None:
     """An older release, which has vectors and filters and no sparse vectors. What only a cluster shows is not here: several
     shards and replicas, the loss of a node, and reads that are some seconds old.
@@ -129,7 +129,7 @@ def test_a_whole_server_finds_vectors_as_brute_force_does_while_it_is_written_to
     alone = ["unshare", "--net", "--fork", "--pid", "--kill-child"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no network of its own can be had here for a server that listens on every address")
-    pytest.importorskip("milvus", reason="no Milvus server: make cluster installs it")
+    pytest.importorskip("milvus", reason="no Milvus server: make milvus installs it")
     suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     chosen = ["tests/test_engines.py", "tests/test_milvus.py", "-k", "(vector and milvus and not whole) or an_older_server"]
     done = subprocess.run(

@@ -21,7 +21,7 @@ from index.space import space_of
 from index.store import Store
 from tests.cluster_index import FIRST, SECOND, WIRE, Both, both
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.milvus
 
 
 class Killed(BaseException):
