@@ -25,6 +25,7 @@ from api.commands import (
     run_follow,
     run_histogram,
     run_index,
+    run_keys,
     run_mcp,
     run_repair,
     run_search,
@@ -148,6 +149,19 @@ def build_parser() -> argparse.ArgumentParser:
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
+    _add_keys(command)
+
+    command = _command(commands, "keys", "make and take away keys for those who ask filrouge serve", run_keys)
+    command.add_argument("what", choices=["add", "list", "rotate", "revoke"], help="what to do")
+    command.add_argument("name", nargs="?", metavar="NAME", help="the name of the key; it stands in the log")
+    command.add_argument(
+        "--scope", choices=["read", "write", "admin"], help="what may be done with it: each also what those before it may"
+    )
+    command.add_argument(
+        "--expires", metavar="T", help="the ISO 8601 date or time from which on it opens nothing (default: never)"
+    )
+    _add_keys(command)
+    _add_json(command)
 
     command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
     _add_index(command)
@@ -210,6 +224,12 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keys", type=Path, metavar="FILE", help="file of the keys (default: setting keys, filrouge-keys.json)"
+    )
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -330,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port")
+        names = ("index", "model", "tz", "host", "port", "keys")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         status: int = given.function(given, settings)
         return status

@@ -6,10 +6,16 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
 
 import uvicorn
 
+from api import logs
+from api.access import Policy
 from api.app import create_app
+from api.connections import Connection
+from api.keys import Keyring
 from api.settings import Settings
 from embed import Encoder
 from embed.batching import BatchingEncoder
@@ -20,9 +26,15 @@ _LONGEST_REQUEST_LINE = 2 * 1024 * 1024
 """Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
 
 
+_RATE = 600
+"""Requests a minute, where others than this machine may ask and nothing is set."""
+
+
 @contextmanager
-def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket. Raises `FilrougeError` when the address cannot be had."""
+def listen(host: str, port: int, keys: Path | None = None) -> Iterator[socket.socket]:
+    """A listening socket. Raises `FilrougeError` when the address cannot be had, or may not: one that others can reach is
+    listened on only when `keys` is a file with a key that is valid.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -31,6 +43,8 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise FilrougeError(f"cannot listen on {host}: {error.strerror or error}") from error
     with listener:
+        if not _is_own(str(address[0])):
+            _require_keys(host, keys)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
@@ -42,6 +56,27 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+def _is_own(address: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
+def _require_keys(host: str, keys: Path | None) -> None:
+    if keys is None or not Keyring(keys).valid():
+        raise FilrougeError(
+            f"{host} can be reached from other machines, and {keys or 'no file'} has no valid key: make one with "
+            "'filrouge keys add NAME --scope read', or leave --host out to listen on the loopback alone"
+        )
+
+
+def make_policy(settings: Settings, listener: socket.socket) -> Policy:
+    """Who may ask at `listener`, and how often. Raises `FilrougeError` when the keys cannot be read."""
+    own = _is_own(str(listener.getsockname()[0]))
+    rate = settings.rate if settings.rate is not None else 0 if own else _RATE
+    keyring = Keyring(settings.keys, always=not own)
+    return Policy(keyring, rate, settings.hosts, settings.origins, settings.log_questions)
+
+
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
@@ -50,14 +85,22 @@ def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()
     entries, passages = searcher.reader.store.counts(snapshot.generation)
-    app = create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting)
+    policy = make_policy(settings, listener)
+    logs.configure(
+        settings.log, (settings.index.resolve(), settings.cache.resolve(), settings.keys.resolve().parent, Path.home())
+    )
+    app = create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting, policy)
     config = uvicorn.Config(
         app,
-        # h11 alone lets the length of a request line be set.
-        http="h11",
+        # h11 alone lets the length of a request line be set, and a slow client be cut off.
+        http=Connection,
+        ws="none",
         h11_max_incomplete_event_size=_LONGEST_REQUEST_LINE,
-        log_level="warning",
+        log_config=None,
         server_header=False,
+        # By itself uvicorn believes what anyone on this machine says of an address.
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
         timeout_graceful_shutdown=10,
     )
     host, port = listener.getsockname()[:2]

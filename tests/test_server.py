@@ -17,6 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import server
+from api.keys import Scope, add
 from embed import Encoder
 from index.errors import FilrougeError
 
@@ -160,8 +161,9 @@ def test_a_port_in_use_is_one_sentence_and_indexes_nothing(
         ("192.0.2.1", r"cannot listen on 192\.0\.2\.1 port 0: Cannot assign requested address; choose another with --port .*"),
     ],
 )
-def test_an_address_that_cannot_be_had_is_refused(host: str, why: str) -> None:
-    with pytest.raises(FilrougeError) as raised, server.listen(host, 0):
+def test_an_address_that_cannot_be_had_is_refused(host: str, why: str, tmp_path: Path) -> None:
+    add(tmp_path / "keys.json", "reader", Scope.READ)
+    with pytest.raises(FilrougeError) as raised, server.listen(host, 0, tmp_path / "keys.json"):
         pass
     assert re.fullmatch(why, str(raised.value))
 
