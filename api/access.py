@@ -21,7 +21,7 @@ from api.scopes import NEEDS, WITHOUT_KEY, Addresses, described_as
 _SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "password": {"type": "http", "scheme": "basic", "description": "The key is the password, with any name."},
+    "password": {"type": "http", "scheme": "basic", "description": "The key is the password; any name will do."},
 }
 _OTHERS = ("/mcp", "/v1/", "/v2/")
 """Addresses whose clients know bearer keys alone; at all others a browser or a feed reader may ask its user for one."""
@@ -29,7 +29,7 @@ _OTHERS = ("/mcp", "/v1/", "/v2/")
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may ask, and how often. By itself: everybody who reaches the server, for what changes nothing, by its own names alone."""
+    """Who may ask, and how often. As it stands: everybody who reaches the server, by its own names, for what changes nothing."""
 
     keyring: Keyring | None = None
     """The keys that are asked for; None where none is."""
