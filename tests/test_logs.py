@@ -69,9 +69,7 @@ def test_of_a_failure_the_kind_and_the_places_are_told() -> None:
             raise KeyError("/srv/geheim") from error
     except KeyError as error:
         told = line(Discreet(), "failed", error)
-    assert re.search(
-        r"failure=KeyError at tests/test_logs\.py:\d+; from TypeError at (\S+ < )?api/logs\.py:\d+ < tests/", told
-    )
+    assert re.search(r"failure=KeyError at tests/test_logs\.py:\d+; from TypeError at (\S+ < )?api/logs\.py:\d+ < tests/", told)
     assert "geheim" not in told
 
 
