@@ -266,11 +266,13 @@ def test_in_every_export_a_hostile_entry_is_one_record_of_text(shown: TestClient
     assert len(rispy.loads(got["ris"].content.decode())) == total
     assert len(parse_string(got["bibtex"].content.decode(), "bibtex").entries) == total
     assert len(json.loads(got["csl-json"].content)) == total
-    assert not any(line.startswith("javascript:") for line in got["ris"].text.replace("UR  - ", "").splitlines())
+    # Who manages references makes links of addresses; one is for the web, or is left out.
+    for form, link in (("ris", "UR  - javascript:"), ("bibtex", "url = {javascript:"), ("csl-json", '"URL": "javascript:')):
+        assert link not in got[form].text
 
 
 def test_a_feed_of_hostile_entries_is_one_of_text(shown: TestClient) -> None:
-    for text in list(TEXTS.values())[::7]:
+    for text in list(TEXTS.values())[::16]:
         answer = soon(lambda t=text: shown.get("/feed.atom", params={"q": f"Début fin {t[:500]}"}))  # type: ignore[misc]
         assert answer.status_code in (200, 422)
         if answer.status_code == 200:
@@ -341,7 +343,7 @@ FILES: dict[str, tuple[str, Make]] = {
     "zip-null": ("a.zip", lambda out: zipped({"a\0.txt": ENTRY})),
     "zip-long-name": ("a.zip", lambda out: zipped({"a" * 60_000 + ".txt": ENTRY})),
     "zip-bomb": ("a.zip", lambda out: zipped({"a.txt": "0" * 300_000_000})),
-    "zip-bomb-many": ("a.zip", lambda out: zipped({f"{number}.txt": "0" * 3_000_000 for number in range(100)})),
+    "zip-bomb-many": ("a.zip", lambda out: zipped({f"{number}.txt": "0" * 1_000_000 for number in range(30)})),
     "zip-nested": ("a.zip", lambda out: nested_zip(4)),
     "zip-lies": ("a.zip", lambda out: lied_about()),
     "zip-manifest": ("a.zip", lambda out: zipped({"manifest.toml": '[[document]]\npath = "../../out/secret.txt"\n', "a.txt": ENTRY})),
@@ -364,9 +366,9 @@ FILES: dict[str, tuple[str, Make]] = {
         "a.xml",
         lambda out: FEED.format(f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="{out}/secret.txt" parse="text"/>').encode(),
     ),
-    "xml-deep": ("a.xml", lambda out: FEED.format("<b>" * 50_000).encode()),
+    "xml-deep": ("a.xml", lambda out: FEED.format("<b>" * 10_000).encode()),
     "html-file": ("a.html", lambda out: f'<article><h1>T</h1><p>Un texte.</p><iframe src="file://{out}/secret.txt"></iframe><object data="{out}/secret.txt"></object></article>'.encode()),
-    "html-deep": ("a.html", lambda out: b"<div>" * 100_000 + b"11h58"),
+    "html-deep": ("a.html", lambda out: b"<div>" * 20_000 + b"11h58"),
     "html-entities": ("a.html", lambda out: f'<!DOCTYPE html [<!ENTITY x SYSTEM "file://{out}/secret.txt">]><p>11h58 &x;</p>'.encode()),
     "html-attributes": ("a.html", lambda out: b"<p " + b" ".join(b"a%d=1" % n for n in range(50_000)) + b">11h58 : A</p>"),
     "json-deep": ("a.json", lambda out: b"[" * 200_000),
@@ -377,9 +379,9 @@ FILES: dict[str, tuple[str, Make]] = {
     "csv-field": ("a.csv", lambda out: b"id,text\n1,\"" + b"a" * 5_000_000),
     "csv-quotes": ("a.csv", lambda out: b'id,text\n"""""""""""""' + b'"' * 10_001),
     "warc": ("a.warc", lambda out: b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: file:///etc/passwd\r\nContent-Length: 99999999999\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
-    "text-lines": ("a.txt", lambda out: b"11h58 : A\n" + b"\n" * 2_000_000),
-    "text-line": ("a.txt", lambda out: b"11h58 : " + b"a" * 5_000_000),
-    "text-times": ("a.txt", lambda out: b"99h99 : A\n" * 50_000),
+    "text-lines": ("a.txt", lambda out: b"11h58 : A\n" + b"\n" * 500_000),
+    "text-line": ("a.txt", lambda out: b"11h58 : " + b"a" * 500_000),
+    "text-times": ("a.txt", lambda out: b"99h99 : A\n" * 5_000),
     "text-nul": ("a.txt", lambda out: b"11h58 : A\n" + b"\0" * 100_000),
     "markdown-links": ("a.md", lambda out: b"# 11h58 : A\n" + b"[" * 50_000),
     "markdown-front": ("a.md", lambda out: b"---\n" + b"title: &a [*a, *a]\n" * 1000 + b"---\n# 11h58 : A\nB"),
