@@ -38,8 +38,6 @@ _SENTENCE = 8
 """Spaces in a paragraph that is no label."""
 _SMALL = 2000
 """Characters of an element that may be furniture; 120 words have fewer."""
-_ATTRIBUTES = 256
-"""Of an element with more of them, which no page has, none is read: trafilatura takes time by their square."""
 _MUCH_MORE = 1.3
 """How many times the words of the page the text for machines must have, to be read instead."""
 
@@ -86,9 +84,6 @@ def _main_text(tree: Any, fast: bool) -> str:
 
 def _cleaned(tree: Any) -> Any:
     cleaned = copy.deepcopy(tree)
-    for element in cleaned.iter():
-        if len(element.attrib) > _ATTRIBUTES:
-            element.attrib.clear()
     _take_out(cleaned)
     return cleaned
 
