@@ -29,7 +29,7 @@ _OTHERS = ("/mcp", "/v1/", "/v2/")
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may ask, and how often. As it stands: everybody who reaches the server, by its own names, for what changes nothing."""
+    """Who may ask, and how often. As it stands: all who reach the server, by its own names, for what changes nothing."""
 
     keyring: Keyring | None = None
     """The keys that are asked for; None where none is."""
@@ -51,8 +51,8 @@ class Access:
     """Refuses with 404 what is declared nowhere, with 401 who has no valid key where one is needed, with 403 who may not do
     this with it, and with 429 who asks more often than the rate.
 
-    A key comes as `Authorization: Bearer KEY`, as `X-API-Key: KEY`, or as the password of HTTP Basic, with any name: browsers and
-    feed readers ask for it by themselves, and there is no form, no session and no cookie that could be stolen or forged.
+    A key comes as `Authorization: Bearer KEY`, as `X-API-Key: KEY`, or as the password of HTTP Basic, with any name: browsers
+    and feed readers ask for it by themselves, and there is no form, no session and no cookie that could be stolen or forged.
     """
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:

@@ -90,7 +90,7 @@ def read(path: Path) -> tuple[Key, ...]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidKeys(
-            f"{path} holds no keys: {where + ': ' if where else ''}{first['msg']}; restore it, or make keys anew in another file"
+            f"{path} holds no keys: {where + ': ' if where else ''}{first['msg']}; restore it, or make keys in another file"
         ) from error
 
 

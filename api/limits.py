@@ -15,7 +15,7 @@ SLOWEST = 30.0
 
 
 class BodyLimit:
-    """Refuses bodies above MAX_BODY with 413, as soon as they are seen to be, and with 408 those that are slower than SLOWEST."""
+    """Refuses bodies above MAX_BODY with 413, as soon as they are seen to be, and those slower than SLOWEST with 408."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -72,8 +72,8 @@ def templates(client: TestClient) -> dict[str, set[str]]:
     """Every address that the application routes, with its methods."""
     found: dict[str, set[str]] = {}
     for route in iter_route_contexts(client.app.routes):  # type: ignore[attr-defined]
-        template = getattr(route, "path", None) or route.original_route.path  # type: ignore[union-attr]
-        found.setdefault(str(template), set()).update(getattr(route, "methods", None) or METHODS)
+        shaped: Any = route
+        found.setdefault(shaped.path, set()).update(shaped.methods or METHODS)
     return found
 
 
@@ -104,7 +104,7 @@ def outcome(client: TestClient, method: str, path: str, headers: dict[str, str])
 def test_every_method_of_every_address_opens_to_the_keys_that_it_should(
     seed_index: Path, ring: Ring, client: TestClient, declared: str
 ) -> None:
-    # No address writes today, and none is for admins alone: that such a one would be guarded is tried by declaring all of them so.
+    # No address writes today, and none is for admins alone: that one would be guarded is tried by declaring all of them so.
     needs = dict(NEEDS) if declared == "as it is" else {template: Scope(declared) for template in NEEDS}
     methods = METHODS if declared == "as it is" else ("GET", "POST")
     entry = client.get("/search?q=Belgorod&k=1").json()["hits"][0]["entry_id"]
@@ -159,7 +159,7 @@ def test_a_key_may_come_in_several_ways_and_a_wrong_one_in_none(
 ) -> None:
     assert locked.get("/sources", headers=way(ring.keys["read"])).status_code == 200
     for other in (WRONG, ring.keys["expired read"], "é", "x" * 10_000, ring.keys["read"] + ":"):
-        assert locked.get("/sources", headers={n: v.encode() for n, v in way(other).items()}).status_code == 401
+        assert locked.get("/sources", headers={n.encode(): v.encode() for n, v in way(other).items()}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_openais_client_raises_its_own_errors(seed_index: Path, ring: Ring) -> N
         with pytest.raises(PermissionDeniedError) as reader:
             ask(ring.keys["read"]).embeddings.create(model="hashing", input="a")
         assert [one.id for one in ask(ring.keys["read"]).models.list()]
+        ask(ring.keys["read"]).models.list()
         with pytest.raises(RateLimitError) as often:
-            for _ in range(3):
-                ask(ring.keys["read"]).models.list()
+            ask(ring.keys["read"]).models.list()
     raised = [one.value for one in (nobody, reader, often)]
     assert [error.code for error in raised] == ["invalid_api_key", "insufficient_scope", "rate_limit_exceeded"]
     assert [error.type for error in raised] == ["invalid_request_error", "invalid_request_error", "requests"]

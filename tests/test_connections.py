@@ -5,7 +5,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -28,11 +28,11 @@ async def read(request: Request) -> Response:
 
 
 async def much(request: Request) -> Response:
-    async def parts() -> object:  # type: ignore[misc]
+    async def parts() -> AsyncIterator[bytes]:
         for _ in range(MUCH // 65536):
             yield b"x" * 65536
 
-    return StreamingResponse(parts())  # type: ignore[arg-type]
+    return StreamingResponse(parts())
 
 
 async def later(request: Request) -> Response:
@@ -95,10 +95,14 @@ def test_who_sends_nothing_is_cut_off(port: int) -> None:
 def test_who_sends_headers_for_ever_is_cut_off(port: int) -> None:
     with client(port) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-        with pytest.raises(OSError):
-            for number in range(200):
-                slow.sendall(b"X-%d: x\r\n" % number)
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 20:
+                slow.sendall(b"X: x\r\n")
                 time.sleep(0.05)
+        except (ConnectionResetError, BrokenPipeError):
+            return
+        pytest.fail("it may send for ever")
 
 
 def test_who_sends_a_body_for_ever_is_told_and_cut_off(port: int) -> None:

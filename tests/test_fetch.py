@@ -54,7 +54,7 @@ def test_an_address_that_is_not_public_is_never_asked(address: str) -> None:
     for found in ((address,), ("93.184.216.34", address), (address, "93.184.216.34")):
         with (
             Site(*found) as site,
-            pytest.raises(Unreachable, match="is not an address of the public|is this machine") as raised,
+            pytest.raises(Unreachable, match=r"is not an address of the public|is this machine") as raised,
         ):
             site.fetch("https://example.org/")
         assert raised.value.final
@@ -69,8 +69,8 @@ def test_who_may_ask_this_machine_may_ask_no_other_of_its_network(address: str) 
 @pytest.mark.parametrize(
     "host",
     [
-        "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0", "①②⑦.⓪.⓪.①", "127。0。0。1",
-        "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "localhost", "LOCALHOST", "localhost.", "ip6-localhost",
+        "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0", "①②⑦.⓪.⓪.①",
+        "127。0。0。1", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "localhost", "LOCALHOST", "localhost.", "ip6-localhost",
     ],
 )  # fmt: skip
 def test_this_machine_is_known_by_whatever_name(host: str) -> None:

@@ -20,9 +20,10 @@ EVERYWHERE = {
     "x-frame-options": "DENY",
 }
 ADDRESSES = [
-    "/", "/?q=Belgorod", "/page/results?q=Belgorod", f"/page/{page.VERSION}/page.js", "/entry/none", "/docs", "/openapi.json",
-    "/search?q=Belgorod", "/search", "/ask?q=Belgorod", "/entries/none", "/histogram", "/facets", "/sources", "/export", "/batch",
-    "/feed.atom?q=Belgorod", "/opensearch.xml", "/health", "/ready", "/v1/models", "/v1/models/none", "/v2/rerank", "/mcp", "/nowhere",
+    "/", "/?q=Belgorod", "/page/results?q=Belgorod", f"/page/{page.VERSION}/page.js", "/entry/none", "/docs",
+    "/openapi.json", "/search?q=Belgorod", "/search", "/ask?q=Belgorod", "/entries/none", "/histogram", "/facets",
+    "/sources", "/export", "/batch", "/feed.atom?q=Belgorod", "/opensearch.xml", "/health", "/ready", "/v1/models",
+    "/v1/models/none", "/v2/rerank", "/mcp", "/nowhere",
 ]  # fmt: skip
 
 

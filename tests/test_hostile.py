@@ -1,18 +1,15 @@
 """Questions and documents that mean harm: each is refused in words or shown as text, at every door.
 
-`hostile.jsonl` is the table: a kind and a text, or what is repeated so many times. Each is a question first, and then the title and text
-of an entry. Files that mean harm as files stand below.
+`hostile.jsonl` is the table: a kind and a text, or what is repeated so many times. Each is a question first, and then the title
+and text of an entry. Files that mean harm as files are those of `test_hostile_files.py`.
 """
 
 import csv
-import gzip
 import io
 import json
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,7 +28,6 @@ from embed.hashing import HashingEncoder
 from index.documents import Facts
 from index.ingest import ingest
 from index.search import MAX_QUESTION, Searcher
-from index.store import Store
 
 ROWS = [json.loads(line) for line in (Path(__file__).parent / "hostile.jsonl").read_text(encoding="utf-8").splitlines()]
 TEXTS = {f"{row['kind']}-{number}": row["text"] * row.get("times", 1) + row.get("end", "") for number, row in enumerate(ROWS)}
@@ -39,10 +35,10 @@ PATIENCE = 120
 """Seconds after which something hangs: what is slow on a busy machine takes a few."""
 CANARY = "zanzibar"
 TAGS_OF_OURS = set(
-    "html head title meta link script body header main footer nav section article form fieldset legend label input select option "
-    "button details summary p a ul ol li dl dt dd h1 h2 h3 span strong em mark b i q cite blockquote time small code pre br hr div "
-    "data table thead tbody tr th td svg rect g path text line circle use figure figcaption output template ins del abbr noscript "
-    "datalist progress aside".split()
+    "html head title meta link script body header main footer nav section article form fieldset legend label input "
+    "select option button details summary p a ul ol li dl dt dd h1 h2 h3 span strong em mark b i q cite blockquote "
+    "time small code pre br hr div data table thead tbody tr th td svg rect g path text line circle use figure "
+    "figcaption output template ins del abbr noscript datalist progress aside ".split()
 )
 each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
@@ -158,7 +154,10 @@ def check_cells(text: str) -> list[list[str]]:
     return rows
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\ud83d"])
+HALVES = ["\ud800", "a\udfffb", "x\ud83d"]
+
+
+@pytest.mark.parametrize("text", HALVES, ids=["high", "low", "first"])
 def test_half_a_character_is_refused(client: TestClient, text: str) -> None:
     for address, name in (("/search", "query"), ("/ask", "question"), ("/v1/embeddings", "input"), ("/v2/rerank", "query")):
         sent = json.dumps({name: text, "documents": ["a"], "model": "hashing"} if "/v" in address else {name: text})
@@ -171,7 +170,7 @@ def test_half_a_character_is_refused(client: TestClient, text: str) -> None:
 def test_json_of_any_depth_is_refused(client: TestClient, shape: str, depth: int) -> None:
     for address in ("/search", "/ask", "/v1/vector_stores/vs_filrouge/search", "/v1/embeddings", "/v2/rerank", "/mcp"):
         body = (shape * depth).encode()[:1_000_000]
-        answer = soon(lambda a=address, b=body: client.post(a, content=b, headers={"Content-Type": "application/json"}))  # type: ignore[misc]
+        answer = soon(partial(client.post, address, content=body, headers={"Content-Type": "application/json"}))
         assert 400 <= answer.status_code < 500, (address, answer.status_code)
 
 
@@ -180,9 +179,8 @@ def test_filters_of_any_depth_are_refused_or_answered(client: TestClient) -> Non
         filters: Any = '{"type": "eq", "key": "lang", "value": "fr"}'
         filters = '{"type": "and", "filters": [' * depth + filters + "]}" * depth
         body = f'{{"query": "Belgorod", "filters": {filters}}}'.encode()
-        answer = soon(lambda b=body: client.post(  # type: ignore[misc]
-            "/v1/vector_stores/vs_filrouge/search", content=b, headers={"Content-Type": "application/json"}
-        ))  # fmt: skip
+        headers = {"Content-Type": "application/json"}
+        answer = soon(partial(client.post, "/v1/vector_stores/vs_filrouge/search", content=body, headers=headers))
         assert answer.status_code in (200, 400), (depth, answer.text[:200])
 
 
@@ -194,7 +192,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of entries whose titles and texts are the table."""
     folder = tmp_path_factory.mktemp("hostile")
     lines = [
-        {"_id": f"h{number}", "title": text[:300], "text": f"Début {text} fin.", "lang": "fr", "date": f"2024-01-01T00:{number % 60:02d}",
+        {"_id": f"h{number}", "title": text[:300], "text": f"Début {text} fin.", "lang": "fr",
+         "date": f"2024-01-01T00:{number % 60:02d}",
          "url": "javascript:alert(1)" if number % 2 else "https://fil.example/" + quote(text[:50])}
         for number, text in enumerate(TEXTS.values())
     ]  # fmt: skip
@@ -253,9 +252,7 @@ def test_over_mcp_a_hostile_entry_is_text(shown: TestClient, entries: Mapping[st
 
 
 def test_in_every_export_a_hostile_entry_is_one_record_of_text(shown: TestClient, entries: Mapping[str, str]) -> None:
-    got = {
-        form: soon(lambda f=form: shown.get(f"/export?format={f}")) for form in ("csv", "jsonl", "ris", "bibtex", "csl-json")
-    }  # type: ignore[misc]
+    got = {form: soon(partial(shown.get, f"/export?format={form}")) for form in ("csv", "jsonl", "ris", "bibtex", "csl-json")}
     for answer in got.values():
         assert answer.status_code == 200
         assert answer.headers["content-disposition"].startswith('attachment; filename="filrouge-')
@@ -273,156 +270,17 @@ def test_in_every_export_a_hostile_entry_is_one_record_of_text(shown: TestClient
 
 def test_a_feed_of_hostile_entries_is_one_of_text(shown: TestClient) -> None:
     for text in list(TEXTS.values())[::16]:
-        answer = soon(lambda t=text: shown.get("/feed.atom", params={"q": f"Début fin {t[:500]}"}))  # type: ignore[misc]
+        answer = soon(partial(shown.get, "/feed.atom", params={"q": f"Début fin {text[:500]}"}))
         assert answer.status_code in (200, 422)
         if answer.status_code == 200:
             # Without a declaration of its own there is nothing that a parser could be made to fetch or to grow.
             assert b"<!DOCTYPE" not in answer.content
             root = etree.fromstring(answer.content, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
             assert {etree.QName(one).localname for one in root.iter() if isinstance(one.tag, str)} <= {
-                "feed", "id", "title", "subtitle", "updated", "published", "link", "entry", "author", "name", "content", "summary",
-                "generator", "category", "source", "rights", "uri",
+                "feed", "id", "title", "subtitle", "updated", "published", "link", "entry", "author", "name", "content",
+                "summary", "generator", "category", "source", "rights", "uri",
             }  # fmt: skip
             parsed = feedparser.parse(answer.content)
             assert not parsed.bozo
             links = [link["href"] for entry in parsed.entries for link in entry.get("links", [])]
             assert not any(link.lower().startswith(("javascript:", "data:")) for link in links)
-
-
-# As files
-
-
-SECRET = "a-secret-that-no-entry-may-hold"
-
-
-def zipped(members: Mapping[str, bytes | str]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in members.items():
-            made.writestr(name, content)
-    return file.getvalue()
-
-
-def tarred(**members: tuple[str, bytes, bytes]) -> bytes:
-    """Members by any name: where each lies, of which type, and what is in it or what it leads to."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as made:
-        for place, kind, content in members.values():
-            info = tarfile.TarInfo(place)
-            info.type = kind
-            if kind == tarfile.REGTYPE:
-                info.size = len(content)
-                made.addfile(info, io.BytesIO(content))
-            else:
-                info.linkname = content.decode()
-                made.addfile(info)
-    return file.getvalue()
-
-
-def nested_zip(depth: int) -> bytes:
-    data = zipped({"a.txt": "0" * 1_000_000})
-    for number in range(depth):
-        data = zipped({f"{number}-{copy}.zip": data for copy in range(10)})
-    return data
-
-
-def lied_about() -> bytes:
-    """A ZIP that says of its member that it is small."""
-    data = zipped({"a.txt": "11h58 : A\n" + "0" * 80_000_000})
-    return data.replace((80_000_010).to_bytes(4, "little"), (100).to_bytes(4, "little"))
-
-
-ENTRY = "11h58 : Un titre\nUn texte.\n"
-LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "ha" * 10}">' for n in range(10))
-FEED = '<rss version="2.0"><channel><title>t</title><item><guid>a</guid><title>{0}</title><description>{0}</description></item></channel></rss>'
-Make = Callable[[Path], bytes]
-FILES: dict[str, tuple[str, Make]] = {
-    "zip-up": ("a.zip", lambda out: zipped({"../../out/new.txt": ENTRY})),
-    "zip-absolute": ("a.zip", lambda out: zipped({f"{out}/new.txt": ENTRY})),
-    "zip-backslash": ("a.zip", lambda out: zipped({"..\\..\\out\\new.txt": ENTRY})),
-    "zip-null": ("a.zip", lambda out: zipped({"a\0.txt": ENTRY})),
-    "zip-long-name": ("a.zip", lambda out: zipped({"a" * 60_000 + ".txt": ENTRY})),
-    "zip-bomb": ("a.zip", lambda out: zipped({"a.txt": "0" * 300_000_000})),
-    "zip-bomb-many": ("a.zip", lambda out: zipped({f"{number}.txt": "0" * 1_000_000 for number in range(30)})),
-    "zip-nested": ("a.zip", lambda out: nested_zip(4)),
-    "zip-lies": ("a.zip", lambda out: lied_about()),
-    "zip-manifest": ("a.zip", lambda out: zipped({"manifest.toml": '[[document]]\npath = "../../out/secret.txt"\n', "a.txt": ENTRY})),
-    "tar-up": ("a.tar", lambda out: tarred(a=("../../out/new.txt", tarfile.REGTYPE, ENTRY.encode()))),
-    "tar-absolute": ("a.tar", lambda out: tarred(a=(f"{out}/new.txt", tarfile.REGTYPE, ENTRY.encode()))),
-    "tar-symlink": ("a.tar", lambda out: tarred(a=("a.txt", tarfile.SYMTYPE, f"{out}/secret.txt".encode()))),
-    "tar-hardlink": ("a.tar", lambda out: tarred(a=("a.txt", tarfile.LNKTYPE, f"{out}/secret.txt".encode()))),
-    "tar-link-then-file": (
-        "a.tar",
-        lambda out: tarred(a=("d", tarfile.SYMTYPE, str(out).encode()), b=("d/new.txt", tarfile.REGTYPE, ENTRY.encode())),
-    ),
-    "tar-device": ("a.tar", lambda out: tarred(a=("a.txt", tarfile.CHRTYPE, b""), b=("b.txt", tarfile.FIFOTYPE, b""))),
-    "gzip-bomb": ("a.txt.gz", lambda out: gzip.compress(b"0" * 300_000_000, 9)),
-    "gzip-twice": ("a.txt.gz", lambda out: gzip.compress(gzip.compress(b"0" * 100_000_000, 9), 9)),
-    "gzip-cut": ("a.txt.gz", lambda out: gzip.compress(ENTRY.encode() * 100)[:-9]),
-    "xml-file": ("a.xml", lambda out: f'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file://{out}/secret.txt">]>{FEED.format("&x;")}'.encode()),
-    "xml-parameter": ("a.xml", lambda out: f'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY % x SYSTEM "file://{out}/secret.txt"> %x;]>{FEED.format("b")}'.encode()),
-    "xml-laughs": ("a.xml", lambda out: f'<?xml version="1.0"?><!DOCTYPE r [{LAUGHS}]>{FEED.format("&l9;")}'.encode()),
-    "xml-include": (
-        "a.xml",
-        lambda out: FEED.format(f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="{out}/secret.txt" parse="text"/>').encode(),
-    ),
-    "xml-deep": ("a.xml", lambda out: FEED.format("<b>" * 10_000).encode()),
-    "html-file": ("a.html", lambda out: f'<article><h1>T</h1><p>Un texte.</p><iframe src="file://{out}/secret.txt"></iframe><object data="{out}/secret.txt"></object></article>'.encode()),
-    "html-deep": ("a.html", lambda out: b"<div>" * 20_000 + b"11h58"),
-    "html-entities": ("a.html", lambda out: f'<!DOCTYPE html [<!ENTITY x SYSTEM "file://{out}/secret.txt">]><p>11h58 &x;</p>'.encode()),
-    "html-attributes": ("a.html", lambda out: b"<p " + b" ".join(b"a%d=1" % n for n in range(50_000)) + b">11h58 : A</p>"),
-    "json-deep": ("a.json", lambda out: b"[" * 200_000),
-    "json-deep-object": ("a.json", lambda out: b'{"a":' * 200_000),
-    "jsonl-number": ("a.jsonl", lambda out: b'{"_id": "a", "text": "b", "n": ' + b"9" * 200_000 + b"}"),
-    "jsonl-surrogate": ("a.jsonl", lambda out: b'{"_id": "a\\ud800", "text": "b\\udfff", "title": "\\ud83d"}'),
-    "jsonl-date": ("a.jsonl", lambda out: b'{"_id": "a", "text": "b", "date": "99999999-01-01T99:99:99+99:99"}'),
-    "csv-field": ("a.csv", lambda out: b"id,text\n1,\"" + b"a" * 5_000_000),
-    "csv-quotes": ("a.csv", lambda out: b'id,text\n"""""""""""""' + b'"' * 10_001),
-    "warc": ("a.warc", lambda out: b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: file:///etc/passwd\r\nContent-Length: 99999999999\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
-    "text-lines": ("a.txt", lambda out: b"11h58 : A\n" + b"\n" * 500_000),
-    "text-line": ("a.txt", lambda out: b"11h58 : " + b"a" * 500_000),
-    "text-times": ("a.txt", lambda out: b"99h99 : A\n" * 5_000),
-    "text-nul": ("a.txt", lambda out: b"11h58 : A\n" + b"\0" * 100_000),
-    "markdown-links": ("a.md", lambda out: b"# 11h58 : A\n" + b"[" * 50_000),
-    "markdown-front": ("a.md", lambda out: b"---\n" + b"title: &a [*a, *a]\n" * 1000 + b"---\n# 11h58 : A\nB"),
-    "zlib": ("a.html", lambda out: zlib.compress(b"0" * 100_000_000, 9)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_reads_and_writes_nothing_but_itself(tmp_path: Path, name: str) -> None:
-    out, docs = tmp_path / "out", tmp_path / "in" / "docs"
-    for folder in (out, docs):
-        folder.mkdir(parents=True)
-    (out / "secret.txt").write_text(f"11h58 : {SECRET}\n{SECRET}\n", encoding="utf-8")
-    file, make = FILES[name]
-    (docs / file).write_bytes(make(out))
-    (docs / "beside.txt").write_text(ENTRY, encoding="utf-8")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    with ThreadPoolExecutor(1) as pool:
-        report = pool.submit(ingest, [docs], tmp_path / "index", HashingEncoder(), Facts(tz="Europe/Paris")).result(PATIENCE)
-    # The document beside it is read whatever becomes of it, and what cannot be read is named.
-    assert report.added >= 1
-    assert all(failure.reason for failure in report.failures)
-    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and "index" not in path.parts}
-    assert after == before
-    with Store.open(tmp_path / "index") as store:
-        assert {source.name for source in store.sources(store.generation())} >= {"docs/beside.txt"}
-    for path in (tmp_path / "index").rglob("*"):
-        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-    size = sum(path.stat().st_size for path in (tmp_path / "index").rglob("*") if path.is_file())
-    assert size < 120_000_000, f"{size} bytes of {name}"
-
-
-@pytest.mark.parametrize("path", ["../../out/secret.txt", "/etc/passwd", "..", "~/x", "a\\u0000b"])
-def test_a_manifest_reaches_nothing_outside_its_folder(tmp_path: Path, path: str) -> None:
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "secret.txt").write_text(f"11h58 : {SECRET}\n", encoding="utf-8")
-    (docs / "a.txt").write_text(ENTRY, encoding="utf-8")
-    (docs / "manifest.toml").write_text(f'[[document]]\npath = "{path}"\ntz = "Europe/Paris"\n', encoding="utf-8")
-    report = ingest([docs], tmp_path / "index", HashingEncoder(), Facts(tz="Europe/Paris"))
-    assert report.added <= 1
-    for one in (tmp_path / "index").rglob("*"):
-        assert not one.is_file() or SECRET.encode() not in one.read_bytes()

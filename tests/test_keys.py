@@ -108,9 +108,8 @@ def test_a_rotated_key_opens_nothing_and_the_new_one_what_it_did(file: Path) -> 
 
 def test_a_running_server_sees_each_change_at_the_next_request(file: Path) -> None:
     ring = Keyring(file)
-    assert not ring.asked
-    first = add(file, "a", Scope.READ)
-    assert ring.asked
+    before, first, after = ring.asked, add(file, "a", Scope.READ), ring.asked
+    assert (before, after) == (False, True)
     second = add(file, "b", Scope.READ)
     assert ring.find(first)
     assert ring.find(second)
@@ -168,7 +167,7 @@ def test_a_change_that_fails_half_way_leaves_the_file_as_it_was(file: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         for change in (lambda: add(file, "b", Scope.READ), lambda: rotate(file, "a"), lambda: revoke(file, "a")):
-            with pytest.raises(InvalidKeys, match="cannot write the keys to .*: No space left on device"):
+            with pytest.raises(InvalidKeys, match=r"cannot write the keys to .*: No space left on device"):
                 change()
     assert Keyring(file).find(key)
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name, f"{file.name}.lock"]

@@ -26,9 +26,9 @@ from index.search import Searcher
 KEY = "filrouge_" + "k" * 43
 
 
-def line(formatter: Discreet, message: str, error: BaseException | None = None, **facts: object) -> str:
+def line(formatter: Discreet, message: str, error: BaseException | None = None, **facts: Any) -> str:
     exc_info = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord("filrouge.api", logging.ERROR, "", 1, "%s", (message,), exc_info)  # type: ignore[arg-type]
+    record = logging.LogRecord("filrouge.api", logging.ERROR, "", 1, "%s", (message,), exc_info)
     record.facts = facts
     return formatter.format(record)
 
@@ -38,7 +38,7 @@ def line(formatter: Discreet, message: str, error: BaseException | None = None, 
     [
         ("cannot read /srv/fil/index.sqlite: disk full", "cannot read …/index.sqlite: disk full"),
         ("cannot read '/srv/a b/x.db'", "cannot read '…/x.db'"),
-        ("FileNotFoundError: [Errno 2] No such file: '/etc/fil/keys.json'", "FileNotFoundError: [Errno 2] No such file: '…/keys.json'"),
+        ("[Errno 2] No such file: '/etc/fil/keys.json'", "[Errno 2] No such file: '…/keys.json'"),
         (r"C:\Users\ann\fil\index.sqlite is locked", r"…\index.sqlite is locked"),
         ("~/fil/a.toml and /b/c/d.toml", "…/a.toml and …/d.toml"),
         ("see https://example.org/a/b for 1/2 of and/or", "see https://example.org/a/b for 1/2 of and/or"),
@@ -52,7 +52,7 @@ def test_a_message_is_written_without_folders_keys_and_controls(text: str, shown
 
 
 def test_a_line_for_people_and_one_for_programs() -> None:
-    facts = {"method": "GET", "route": "/search", "status": 200, "key": None, "question": "Qui\n?"}
+    facts: dict[str, Any] = {"method": "GET", "route": "/search", "status": 200, "key": None, "question": "Qui\n?"}
     told = line(Discreet(), "answered", **facts)
     assert re.fullmatch(r"\S+T\S+\+00:00 error answered method=GET route=/search status=200 question=Qui\\n\?", told)
     read = json.loads(line(Discreet(as_json=True), "answered", **facts))
@@ -80,7 +80,7 @@ def test_what_is_configured_holds_for_every_logger(capsys: pytest.CaptureFixture
     try:
         stream = io.StringIO()
         for manner in ("problems", "requests", "json"):
-            logs.configure(manner, [], stream)  # type: ignore[arg-type]
+            logs.configure(manner, [], stream)
             request.info("one")
             logging.getLogger("uvicorn.error").error("two /srv/x/y")
             logging.getLogger("uvicorn.access").info("GET /?q=geheim")
