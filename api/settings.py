@@ -65,8 +65,12 @@ class Settings(BaseSettings):
             "Unset is none on the loopback, and 600 elsewhere.",
         ),
     ] = None
-    hosts: Annotated[Names, Field(description="Names by which the server may be called, such as that of a proxy.")] = ()
-    origins: Annotated[Names, Field(description="Origins whose web pages may ask, such as `https://app.example.org`.")] = ()
+    hosts: Annotated[Names, Field(description="Names by which the server may be called, such as that of a proxy.")] = Field(
+        default_factory=tuple
+    )
+    origins: Annotated[Names, Field(description="Origins whose web pages may ask, such as `https://app.example.org`.")] = Field(
+        default_factory=tuple
+    )
     proxies: Annotated[
         Names,
         Field(description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),

@@ -70,7 +70,8 @@ def test_who_may_ask_this_machine_may_ask_no_other_of_its_network(address: str) 
     "host",
     [
         "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0", "①②⑦.⓪.⓪.①",
-        "127。0。0。1", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "localhost", "LOCALHOST", "localhost.", "ip6-localhost",
+        "127。0。0。1", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "localhost", "LOCALHOST",
+        "localhost.", "ip6-localhost",
     ],
 )  # fmt: skip
 def test_this_machine_is_known_by_whatever_name(host: str) -> None:

@@ -12,7 +12,7 @@ TABLE = PAGE.partition("## What, and how it is tested")[2].partition("\n## ")[0]
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in TABLE.splitlines() if line.startswith("|")][2:]
 
 
-def tests_in(path: str) -> set[str]:
+def defined_in(path: str) -> set[str]:
     module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef)}
 
@@ -26,7 +26,7 @@ def test_each_threat_has_something_against_it_and_tests_that_are_there(row: list
     assert named
     assert shown == ", ".join(f"`{path}::{name}`" for path, name in named)
     for path, name in named:
-        assert name in tests_in(path), (path, name)
+        assert name in defined_in(path), (path, name)
 
 
 def test_there_are_threats_and_what_is_left_is_told() -> None:
