@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     proxies: Annotated[
         Names,
         Field(description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
-    ] = ()
+    ] = Field(default_factory=tuple)
     log: Annotated[
         Literal["problems", "requests", "json"],
         Field(description="What `filrouge serve` writes down: what goes wrong, also a line for each request, or that as JSON."),
