@@ -5,13 +5,17 @@ INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test quality ranking check audit sbom bench screenshots
+.PHONY: serve test hostile quality ranking check audit sbom bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality'
+	$(BIN)/python -m pytest -m 'not quality and not hostile'
+
+# All texts that mean harm, of which `make test` takes every fourth.
+hostile: $(DEVELOPED)
+	$(BIN)/python -m pytest -m hostile tests
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
