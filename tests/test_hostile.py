@@ -33,7 +33,6 @@ ROWS = [json.loads(line) for line in (Path(__file__).parent / "hostile.jsonl").r
 TEXTS = {f"{row['kind']}-{number}": row["text"] * row.get("times", 1) + row.get("end", "") for number, row in enumerate(ROWS)}
 PATIENCE = 120
 """Seconds after which something hangs: what is slow on a busy machine takes a few."""
-CANARY = "zanzibar"
 TAGS_OF_OURS = set(
     "html head title meta link script body header main footer nav section article form fieldset legend label input "
     "select option button details summary p a ul ol li dl dt dd h1 h2 h3 span strong em mark b i q cite blockquote "
@@ -81,7 +80,6 @@ def check_page(told: str) -> Any:
 
 def unharmed(answer: Response) -> None:
     assert answer.status_code in (200, 422), answer.text[:300]
-    assert CANARY not in str(answer.headers).replace(quote(CANARY), CANARY) or answer.headers.get("filrouge-query")
     assert "set-cookie" not in answer.headers
     assert "x-zanzibar" not in answer.headers
     assert "location" not in answer.headers
@@ -236,7 +234,7 @@ def entries(shown: TestClient) -> dict[str, str]:
 @each_name
 def test_a_hostile_entry_is_shown_as_text(shown: TestClient, entries: Mapping[str, str], name: str) -> None:
     told = soon(lambda: shown.get(f"/entries/{entries[name]}")).json()
-    # The passages are the entry's own text, to the letter, whatever it is.
+    # Places are counted in the text as it is told, whatever stands in it.
     for passage in told["passages"]:
         assert told["text"][passage["start"] : passage["end"]] == passage.get(
             "text", told["text"][passage["start"] : passage["end"]]

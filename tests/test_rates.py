@@ -1,6 +1,6 @@
 """Token buckets."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import rates
@@ -37,6 +37,7 @@ def test_it_says_when_to_come_again_and_then_there_is_one() -> None:
     assert found.wait("a") == 0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 600), st.lists(st.floats(0, 120), max_size=300))
 def test_in_no_time_pass_more_than_a_minutes_and_what_filled(per_minute: int, pauses: list[float]) -> None:
     clock = Clock()
