@@ -236,9 +236,7 @@ def test_a_hostile_entry_is_shown_as_text(shown: TestClient, entries: Mapping[st
     told = soon(lambda: shown.get(f"/entries/{entries[name]}")).json()
     # Places are counted in the text as it is told, whatever stands in it.
     for passage in told["passages"]:
-        assert told["text"][passage["start"] : passage["end"]] == passage.get(
-            "text", told["text"][passage["start"] : passage["end"]]
-        )
+        assert 0 <= passage["start"] < passage["end"] <= len(told["text"])
     answer = soon(lambda: shown.get(f"/entry/{entries[name]}?ui=en", headers={"Accept": "text/html"}))
     unharmed(answer)
     page = check_page(answer.text)
