@@ -38,6 +38,7 @@ from embed import EmbedError
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 from index.records import STEPS
+from index.tiers import TIERS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     _add_facts(command)
     _add_json(command)
 
@@ -145,6 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="documents to read into the index first")
     _add_index(command)
     _add_model(command)
+    _add_tier(command)
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
@@ -198,6 +201,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     _add_json(command)
     return parser
 
@@ -268,6 +272,15 @@ def _add_vectors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tier",
+        choices=["auto", *TIERS],
+        metavar="T",
+        help=f"what vectors are held in: {', '.join(TIERS)}, or auto, which goes by their number (default: setting tier)",
+    )
+
+
 def _add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--date",
@@ -330,7 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port")
+        names = ("index", "model", "tier", "tz", "host", "port")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         status: int = given.function(given, settings)
         return status

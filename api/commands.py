@@ -47,7 +47,7 @@ def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
     from index.ingest import ingest
 
     with _carried(given, encoder) as carried, console.progress("indexing") as bar:
-        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried, settings.asked_tier)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.index, _encoder(settings)) as searcher:
+    with Searcher(settings.index, _encoder(settings), settings.asked_tier) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -118,7 +118,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.index, _encoder(settings)) as searcher:
+    with Searcher(settings.index, _encoder(settings), settings.asked_tier) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -144,7 +144,7 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.index, _encoder(settings)) as searcher:
+            with Searcher(settings.index, _encoder(settings), settings.asked_tier) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -173,7 +173,7 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     try:
         with (
             _written(given.out, partial) as file,
-            Searcher(settings.index, _encoder(settings)) as searcher,
+            Searcher(settings.index, _encoder(settings), settings.asked_tier) as searcher,
             console.progress("asking") as bar,
         ):
             batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
@@ -257,7 +257,7 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.index, _encoder(settings) if ranks else None)
+    return Searcher(settings.index, _encoder(settings) if ranks else None, settings.asked_tier)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
@@ -266,7 +266,7 @@ def run_similar(given: argparse.Namespace, settings: Settings) -> int:
     from api.replies import near
     from index.search import Searcher
 
-    with Searcher(settings.index, None) as searcher:
+    with Searcher(settings.index, None, settings.asked_tier) as searcher:
         found = near(searcher, given.entry, SimilarQuery.model_construct(**_asked(given, SimilarQuery)))
     if given.json:
         print(found.model_dump_json())
@@ -341,7 +341,8 @@ def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
     from api.mcp import serve_stdio
 
     # A chatbot asks several things at once.
-    with BatchingEncoder(_encoder(settings)) as encoder, Searcher(settings.index, encoder) as searcher:
+    tier = settings.asked_tier
+    with BatchingEncoder(_encoder(settings)) as encoder, Searcher(settings.index, encoder, tier, growing=True) as searcher:
         serve_stdio(searcher, settings.threshold)
     return 0
 
@@ -483,6 +484,7 @@ def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
 
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
+    from index.growth import grow
     from index.ingest import reembed
     from index.repair import rebuild_caches
     from index.store import Store
@@ -494,10 +496,15 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     if encoder.card.fingerprint != own.fingerprint or not complete:
         with _carried(given, encoder) as carried, console.progress("embedding") as bar:
             embedded = reembed(settings.index, encoder, bar.passages, carried)
-    generation = rebuild_caches(settings.index, encoder.card)
+    generation = rebuild_caches(settings.index, encoder.card, settings.asked_tier)
+    # It is there; what is asked is which it has become.
+    grown = grow(settings.index, encoder.card, settings.asked_tier)
     if given.json:
-        print(json.dumps({"model": encoder.card.name, "embedded": embedded, "generation": generation}))
+        done = {"model": encoder.card.name, "embedded": embedded, "generation": generation}
+        held = {"tier": grown.tier, "recall": grown.manifest.recall["all"]} if grown.manifest else {}
+        print(json.dumps(done | held))
     else:
-        done = f"{embedded} passages embedded with {encoder.card.name}; " if embedded else ""
-        print(f"{done}search caches made anew at generation {generation}")
+        first = f"{embedded} passages embedded with {encoder.card.name}; " if embedded else ""
+        print(f"{first}search caches made anew at generation {generation}")
+        console.grown(grown)
     return 0

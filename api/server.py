@@ -45,7 +45,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
-    searcher = Searcher(settings.index, BatchingEncoder(encoder))
+    searcher = Searcher(settings.index, BatchingEncoder(encoder), settings.asked_tier, growing=True)
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     snapshot = searcher.reader.snapshot()

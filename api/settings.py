@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -11,6 +11,7 @@ from embed import DEFAULT_MODEL
 from embed.bundled import default_cache
 from index import dates
 from index.errors import FilrougeError, InvalidRequest
+from index.tiers import Tier
 
 CONFIG_FILE = "filrouge.toml"
 AT_ONCE, WAITING = 4, 128
@@ -35,6 +36,10 @@ class Settings(BaseSettings):
         default_factory=default_cache
     )
     tz: Annotated[str, Field(description="Time zone of documents whose zone is not known.")] = "Europe/Paris"
+    tier: Annotated[
+        Literal["auto", "exact", "quantised", "lists"],
+        Field(description="What vectors are held in: `auto` chooses by their number and the memory that is free."),
+    ] = "auto"
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
 
@@ -46,6 +51,11 @@ class Settings(BaseSettings):
             ge=0, le=1, description="Confidence from which on a question counts as answered; unset is what was measured best."
         ),
     ] = None
+
+    @property
+    def asked_tier(self) -> Tier | None:
+        """The tier that was asked for, if one was."""
+        return None if self.tier == "auto" else self.tier
 
     @field_validator("tz")
     @classmethod

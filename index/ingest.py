@@ -1,6 +1,7 @@
 """The write walk: files -> entries -> what is new -> passages -> vectors -> one commit."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ from index.carried import CarriedVectors
 from index.chunk import context, cut
 from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import UnreadableDocument
+from index.growth import Grown, grow
 from index.reader import Reader
 from index.records import Entry
 from index.space import Space, content_spans, space_of
 from index.store import FILE, Changes, Encoded, NewPassage, Origin, Store
+from index.tiers import Tier
 
 _COMMIT_EVERY = 2048
 """Passages held before a commit: bounds memory, and what an interrupted run does again."""
@@ -40,6 +43,8 @@ class Report:
     generation: int = 0
     dated: dict[str, int] = field(default_factory=dict, compare=False)
     """Entries by where their day comes from: "entry", "document", "manifest", or "unknown"."""
+    grown: Grown | None = field(default=None, compare=False)
+    """What the vectors are held in since, where the run came to an end."""
 
 
 Progress = Callable[[Report], None]
@@ -53,16 +58,18 @@ def ingest(
     given: Facts | None = None,
     progress: Progress | None = None,
     carried: CarriedVectors | None = None,
+    tier: Tier | None = None,
 ) -> Report:
     """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
 
-    Texts that `carried` has the vectors of are not embedded.
+    Texts that `carried` has the vectors of are not embedded. `tier` is what vectors are held in, where it is not chosen by
+    their number (`index.tiers`).
 
     Reading the same documents again changes nothing. A document that cannot be read is named in the report, and what the
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
-    with _writing(folder, encoder, progress, carried) as run:
+    with _writing(folder, encoder, progress, carried, tier) as run:
         for found in find(paths, given or Facts()):
             for document in [found] if isinstance(found, Failure) else readers.expand(found):
                 if isinstance(document, Failure):
@@ -82,7 +89,11 @@ def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Pa
 
 @contextmanager
 def _writing(
-    folder: Path, encoder: Encoder, progress: Progress | None, carried: CarriedVectors | None = None
+    folder: Path,
+    encoder: Encoder,
+    progress: Progress | None,
+    carried: CarriedVectors | None = None,
+    tier: Tier | None = None,
 ) -> Iterator["_Run"]:
     """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
@@ -104,7 +115,10 @@ def _writing(
                 Store.discard(folder)
         if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
-            Reader(folder, encoder.card, writing=True).close()
+            Reader(folder, encoder.card, writing=True, tier=tier).close()
+    if run.report.generation:
+        # Others may write meanwhile.
+        run.report.grown = grow(folder, encoder.card, tier, threads=os.cpu_count() or 1)
 
 
 def reembed(

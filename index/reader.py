@@ -16,17 +16,20 @@ from pathlib import Path
 import numpy as np
 
 from embed import ModelCard
-from index import dates, lock
+from index import dates, lock, tierfile, tiers
 from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, TermView, VectorView
 from index.errors import IndexBusy, StorageError
+from index.growth import Growth, grow, opened, owner_of
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
+from index.quantised import Quantised
 from index.records import Ids, Window
 from index.remembered import Remembered
 from index.space import Space
 from index.store import Indexed, Store
 from index.terms import passage_terms
+from index.tiers import Tier
 from index.vectors import FaissVectors
 
 log = logging.getLogger("filrouge.index")
@@ -124,24 +127,36 @@ def searchable(batch: Sequence[Indexed]) -> tuple[list[tuple[int, list[str]]], M
 class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
-    Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
-    is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own), and `IndexBusy` or
-    `StorageError` when the caches cannot be made and there are no older ones to answer from.
+    Opening and `snapshot` bring the caches up to the store when no other process is about to. `tier` is the structure that
+    vectors are held in, where it is not chosen by their number; a `growing` reader builds it in the background when it is due.
+
+    Raises `NotAnIndex` when there is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own),
+    and `IndexBusy` or `StorageError` when the caches cannot be made and there are no older ones to answer from; where they do
+    not fit into memory, that is `TooLittleMemory`.
     """
 
-    def __init__(self, folder: Path, card: ModelCard | None, writing: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        card: ModelCard | None,
+        writing: bool = False,
+        tier: Tier | None = None,
+        growing: bool = False,
+    ) -> None:
         self.folder = folder
         self.store = Store.open(folder)
         try:
             self.card = card = card or self.store.card()
             self.store.require(card)
             self._space = self._opened_space()
-            self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
+            self._owner = owner_of(self.store, card)
+            self._tier = tier
             self._writing = writing
             self._refreshing = threading.Lock()
             self._terms: TantivyTerms | None = None
-            self._vectors = FaissVectors.load(folder / "cache", self._owner, card.dimension, upto=self.store.generation())
+            self._vectors = self._loaded_vectors()
             self._snapshot = self._refreshed(self.store.generation())
+            self._growth = Growth(folder, card, tier, self._adopt) if growing else None
         except BaseException:
             self.store.close()
             raise
@@ -167,12 +182,43 @@ class Reader:
                 self._snapshot = self._refreshed(newest)
             finally:
                 self._refreshing.release()
+        if self._growth:
+            self._growth.look(self._vectors.tier, self._vectors.outgrown, len(self._vectors))
         return self._snapshot
+
+    def _loaded_vectors(self) -> FaissVectors:
+        upto, dimension = self.store.generation(), self.card.dimension
+        if self._writing and self._is_large(upto):
+            # They are brought up in a tier, when nothing is written.
+            return FaissVectors(dimension)
+        found = None if self._tier == "exact" else opened(self._cache, self._owner, dimension, upto)
+        return FaissVectors(dimension, found) if found else FaissVectors.load(self._cache, self._owner, dimension, upto)
+
+    def _is_large(self, generation: int) -> bool:
+        if self._tier is not None:
+            return self._tier != "exact"
+        there = tierfile.folders(self._cache, self._owner, generation)
+        return bool(there) or self.store.born_count(-1, generation) >= tiers.QUANTISED_FROM
+
+    def _adopt(self, tier: Quantised) -> None:
+        """Search in `tier` from now on, and exactly in what came since."""
+        with self._refreshing:
+            before = self._vectors
+            self._vectors = FaissVectors(self.card.dimension, tier)
+            try:
+                self._snapshot = self._refreshed(self.store.generation())
+            except BaseException:
+                self._vectors = before
+                raise
+
+    @property
+    def _cache(self) -> Path:
+        return self.folder / "cache"
 
     def _refreshed(self, newest: int) -> Snapshot:
         self.store.require(self.card)
         terms = self._terms = self._terms_upto(newest)
-        if self._vectors.generation < terms.generation:
+        if self._vectors.generation < terms.generation and not (self._writing and self._is_large(terms.generation)):
             self._feed_vectors(terms.generation)
         return Snapshot(self._vectors.generation, self.card, self._space, self._vectors.view(), terms.view(), self.store)
 
@@ -212,7 +258,7 @@ class Reader:
 
     @property
     def _terms_folder(self) -> Path:
-        return self.folder / "cache" / "lexical"
+        return self._cache / "lexical"
 
     def _fed_terms(self, terms: TantivyTerms | None, upto: int) -> TantivyTerms:
         """The term engine `terms`, or one made anew, at `upto`; under the lock."""
@@ -238,6 +284,10 @@ class Reader:
         return space
 
     def _feed_vectors(self, upto: int) -> None:
+        if self._vectors.generation < 0:
+            self._make_room(upto)
+            if self._vectors.generation >= upto:
+                return
         before = len(self._vectors)
         died = self.store.died(self._vectors.generation, upto)
         added = 0
@@ -257,9 +307,20 @@ class Reader:
         if self._writing and added > max(1000, before // 10):
             self._save_vectors()
 
+    def _make_room(self, upto: int) -> None:
+        """See to it that all vectors can be held: exactly, or in a tier that is built for them now."""
+        count, memory, dimension = self.store.born_count(-1, upto), tiers.free_memory(), self.card.dimension
+        if self._tier == "exact":
+            tiers.choose(count, dimension, memory, "exact")
+        elif count * tiers.needed("exact", dimension) > memory:
+            grow(self.folder, self.card, self._tier)
+            found = opened(self._cache, self._owner, dimension, self.store.generation())
+            if found:
+                self._vectors = FaissVectors(dimension, found)
+
     def _save_vectors(self) -> None:
         try:
-            self._vectors.save(self.folder / "cache", self._owner)
+            self._vectors.save(self._cache, self._owner)
         except OSError as error:
             # A cache: without it the next process reads the vectors from the store.
             log.warning("cannot write the vector cache of %s: %s", self.folder, error.strerror or error)

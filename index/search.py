@@ -21,6 +21,7 @@ from index.remembered import Remembered
 from index.reread import reread
 from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store import Store
+from index.tiers import Tier
 from index.twins import ALIKE, likeness, wording
 
 MAX_HITS = 100
@@ -67,12 +68,12 @@ class Searcher:
     """Answers questions from the index in `folder`, with the encoder that it was built with; without one, it can count and list
     what passes filters, and rank nothing.
 
-    Raises what `Reader` raises. Safe for several threads.
+    For `tier` and `growing` see `Reader`, which raises what this raises. Safe for several threads.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder | None) -> None:
+    def __init__(self, folder: Path, encoder: Encoder | None, tier: Tier | None = None, growing: bool = False) -> None:
         self._encoder = encoder
-        self.reader = Reader(folder, encoder.card if encoder else None)
+        self.reader = Reader(folder, encoder.card if encoder else None, tier=tier, growing=growing)
         self.past = Past(self.reader)
         self._paged: Remembered[Snapshot] = Remembered(_PAGED)
         self._everything: Remembered[Ranked] = Remembered(_PAGED)
