@@ -188,6 +188,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--documents", nargs="+", type=Path, metavar="PATH", help="what read reads, in place of pages of its own"
     )
+    command.add_argument(
+        "--size", type=_count, default=50_000, metavar="N", help="vectors that search searches among (default: 50000)"
+    )
     command.add_argument("--questions", type=int, default=150, metavar="N", help="at most so many a direction (default: 150)")
     _add_model(command)
     _add_json(command)

@@ -438,8 +438,13 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
         from api.bench import serving
 
         found = serving(encoder, settings.model, settings.cache)
-    elif given.what in ("search", "walk"):
-        found = (bench.searching if given.what == "search" else bench.walking)(encoder)
+    elif given.what == "search":
+        from index.bench_vectors import searching
+
+        with console.progress("measuring") as bar:
+            found = searching(encoder.card.dimension, given.size, bar.tell)
+    elif given.what == "walk":
+        found = bench.walking(encoder)
     else:
         # Torch on the same device: on a CPU without the export.
         device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device

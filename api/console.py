@@ -56,6 +56,10 @@ class Bar:
         """Show how much of a known total is done."""
         self._progress.update(self._task, completed=done, total=total, detail=f"{done}/{total}")
 
+    def tell(self, what: str) -> None:
+        """Show what was found meanwhile."""
+        self._show(what)
+
     def _show(self, detail: str) -> None:
         self._progress.update(self._task, detail=detail)
 

@@ -20,21 +20,18 @@ from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
 from index.answer import ask
 from index.documents import Document, Facts, Failure, find
-from index.engine import ExactVectors
 from index.errors import UnreadableDocument
 from index.evidence import REACH, understand
 from index.ingest import ingest, passages
 from index.judgements import EvaluationSet, Question
 from index.language import LANGUAGES
 from index.reader import Filters, Reader
-from index.records import Entry, Ids, Ranking
+from index.records import Entry, Ranking
 from index.search import CANDIDATES, Searcher
 from index.space import content_spans, matches, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
-from index.vectors import FaissVectors
 
 _PASSAGES = 96
-_VECTORS = 50_000
 _PASSAGES_SEARCHED = 200_000
 _QUESTIONS = 20
 _COMMIT = 5000
@@ -253,43 +250,6 @@ def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot
         encoded[key] = Encoded(vector, words)
         entries.append((Entry("direct.txt", str(number), "", text, lang), [NewPassage(0, len(text), key)]))
     store.commit(Changes([Origin("direct.txt", "direct.txt", "UTC")], entries, (), encoded), card)
-
-
-def searching(encoder: Encoder) -> Comparison:
-    """Nearest vectors among 50,000, all and a tenth of them, beside an exact search in NumPy."""
-    dimension = encoder.card.dimension
-    lot = np.random.default_rng(1)
-    vectors = lot.standard_normal((_VECTORS, dimension), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ids = np.arange(_VECTORS, dtype=np.int64)
-    tenth: Ids = np.sort(lot.choice(ids, _VECTORS // 10, replace=False))
-    ours, exact = FaissVectors(dimension), ExactVectors(dimension)
-    for engine in (ours, exact):
-        engine.add(ids, vectors)
-        engine.commit(1)
-    rows = []
-    agree = 0
-    questions = vectors[:20] + 0.5 * lot.standard_normal((20, dimension), dtype=np.float32) / np.sqrt(dimension)
-    questions /= np.linalg.norm(questions, axis=1, keepdims=True)
-    for name, among in (("nearest 10, ms", None), ("nearest 10 of a tenth, ms", tenth)):
-        mine, theirs = [], []
-        for question in questions:
-            a, b = alternate(
-                lambda q=question, m=among: ours.view().nearest(q, 10, m),  # type: ignore[misc]
-                lambda q=question, m=among: exact.view().nearest(q, 10, m),  # type: ignore[misc]
-            )
-            mine.append(a)
-            theirs.append(b)
-            same = set(ours.view().nearest(question, 10, among).ids) & set(exact.view().nearest(question, 10, among).ids)
-            agree += len(same)
-        a, b = statistics.median(mine), statistics.median(theirs)
-        rows.append(Row(name, a * 1000, b * 1000, b / a))
-    return Comparison(
-        "search",
-        "exact search in NumPy",
-        rows,
-        [f"{_VECTORS} vectors of {dimension} dimensions; recall@10 {agree / (len(questions) * 20):.3f}"],
-    )
 
 
 @dataclass(frozen=True)

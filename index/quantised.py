@@ -39,6 +39,8 @@ _CANDIDATES = (100, 200, 400, 800, 1600)
 _PROBED = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 _MARGIN = 0.005
 """How much better than it must be a build is set, since half of its questions only say so much of the other half."""
+_SAME = 1e-5
+"""Cosines that differ by less are equal: the sum of the same products in another order."""
 _TRAINED = 64
 """Vectors of the sample that each list is found with."""
 
@@ -65,12 +67,14 @@ class Quantised:
         self._rows = np.memmap(folder / tierfile.ROWS, dtype=np.float16, mode="r", shape=(count, dimension))
         # Mapped, so that several processes share the pages.
         sketches: Any = faiss.read_index(str(folder / tierfile.SKETCHES), faiss.IO_FLAG_MMAP_IFC)
-        self._sketches, self._lists = sketches, None
+        self._sketches: Any = sketches
+        self._lists: Any = None
         held = [sketches]
         if manifest.tier == "lists":
-            self._lists = faiss.read_index(str(folder / tierfile.LISTS), faiss.IO_FLAG_MMAP_IFC)
-            self._lists.nprobe = manifest.probes
-            held.append(self._lists)
+            lists: Any = faiss.read_index(str(folder / tierfile.LISTS), faiss.IO_FLAG_MMAP_IFC)
+            lists.nprobe = manifest.probes
+            self._lists = lists
+            held.append(lists)
         if any((index.ntotal, index.d) != (count, dimension) for index in held) or np.any(np.diff(self.ids) <= 0):
             raise DamagedTier("its files are not of one tier")
         self._codes = faiss.rev_swig_ptr(sketches.codes.data(), count * sketches.code_size).reshape(count, -1)
@@ -202,7 +206,7 @@ class _Measured:
     def __init__(self, rows: Halves, sketches: Any, lists: Any) -> None:
         self._rows = rows
         questions = like_questions(rows, _SAMPLE, seed=1)
-        self._halves = [(half, _exact(rows, half)) for half in (questions[::2], questions[1::2])]
+        self._halves = [(half, _tenth(rows, half)) for half in (questions[::2], questions[1::2])]
         self.probes = 0
         for self.candidates in _CANDIDATES:
             if found := self._good(sketches):
@@ -214,11 +218,15 @@ class _Measured:
             self._list(lists)
 
     def _list(self, lists: Any) -> None:
+        least = self.candidates
         for share in _PROBED:
             lists.nprobe = max(1, round(share * lists.nlist))
+            # Candidates are cheaper than lists, and what either misses is missed.
+            self.candidates = 2 * least
             if found := self._good(lists):
                 self.probes, self.recall["all"] = lists.nprobe, found
                 return
+        self.candidates = least
 
     def _good(self, index: Any) -> float | None:
         """What the second half of the questions finds, where it is enough and the first finds more than that."""
@@ -228,12 +236,14 @@ class _Measured:
         return found if found >= RECALL else None
 
     def _recall(self, index: Any, half: int) -> float:
-        questions, truth = self._halves[half]
+        """The share of the ten nearest that are found; of equal ones, one is as good as another."""
+        questions, bounds = self._halves[half]
         places = index.search(questions, min(self.candidates, len(self._rows)))[1]
         found = 0
-        for question, some, right in zip(questions, places, truth, strict=True):
-            found += len(np.intersect1d(_best(self._rows, question, some[some >= 0], _TEN)[0], right))
-        return found / truth.size
+        for question, some, bound in zip(questions, places, bounds, strict=True):
+            scores = _best(self._rows, question, some[some >= 0], _TEN)[1]
+            found += int(np.sum(scores >= bound - _SAME))
+        return found / (len(questions) * min(_TEN, len(self._rows)))
 
 
 def like_questions(rows: Vectors | Halves, count: int, seed: int) -> Vectors:
@@ -252,18 +262,15 @@ def like_questions(rows: Vectors | Halves, count: int, seed: int) -> Vectors:
     return shaped
 
 
-def _exact(rows: Halves, questions: Vectors) -> Ids:
-    """The places of the ten nearest of each question, by comparing all."""
+def _tenth(rows: Halves, questions: Vectors) -> Scores:
+    """The cosine of the tenth nearest to each question, by comparing all."""
     best = np.zeros((len(questions), 0), dtype=np.float32)
-    places = np.zeros((len(questions), 0), dtype=np.int64)
     for at in range(0, len(rows), _BLOCK):
-        scores = questions @ rows[at : at + _BLOCK].astype(np.float32).T
-        own = np.broadcast_to(np.arange(at, at + scores.shape[1]), scores.shape)
-        best, places = np.concatenate([best, scores], axis=1), np.concatenate([places, own], axis=1)
+        best = np.concatenate([best, questions @ rows[at : at + _BLOCK].astype(np.float32).T], axis=1)
         if best.shape[1] > _TEN:
-            top = np.argpartition(-best, _TEN - 1, axis=1)[:, :_TEN]
-            best, places = np.take_along_axis(best, top, axis=1), np.take_along_axis(places, top, axis=1)
-    return places
+            best = -np.partition(-best, _TEN - 1, axis=1)[:, :_TEN]
+    tenth: Scores = best.min(axis=1)
+    return tenth
 
 
 def _drawn(rows: Halves, most: int) -> Vectors:
