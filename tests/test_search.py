@@ -112,7 +112,7 @@ def test_filters_are_applied_before_the_cut_and_equal_brute_force(
     if len(passing) <= CANDIDATES:
         # Of more, some are no candidates: too far down by vector and by terms alike.
         asked = understand(question, searcher.encoder, snapshot)
-        assert ranked == reread(asked, Ranking(unread.ids[kept], unread.scores[kept]), snapshot).ids.tolist()[:k]
+        assert ranked == reread(asked, Ranking(unread.ids[kept], unread.scores[kept]), snapshot)[0].ids.tolist()[:k]
 
 
 @pytest.mark.parametrize("source", ["nowhere.txt", "", "fil/%", "FIL/A.JSONL", "fil/a.jsonl\0"])
