@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
 
-.PHONY: serve test quality ranking check bench screenshots
+.PHONY: serve test quality ranking check bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -32,6 +32,11 @@ bench: $(DEVELOPED)
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk
 	$(BIN)/filrouge bench serve
+
+# Speed and memory up to a million passages, for api/guides/capacity.md: half an hour, 6 GB of memory.
+capacity: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m tests.bench.measure_capacity
 
 # The two pictures of the README; they need Chromium.
 screenshots: $(DEVELOPED)

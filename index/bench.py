@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from embed import Encoder, ModelCard
+from embed.encoder import Vectors
 from embed.bench import Comparison, Rival, Row, alternate
 from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
 from index.answer import ask
+from index.bench_vectors import like_passages
 from index.documents import Document, Facts, Failure, find
 from index.errors import UnreadableDocument
 from index.evidence import REACH, understand
@@ -145,7 +147,7 @@ def _made(folder: Path) -> list[Path]:
 
 def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
     """A question from its text to its hits among 200,000 passages, beside plain dense search with the same encoder and the
-    same exact vector index: encode, nearest ten, load them.
+    same engine of vectors: encode, nearest ten, load them.
 
     What is measured is time and space, not quality: see `synthesise`.
     """
@@ -166,7 +168,7 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 
             ours, theirs = [], []
             asked = sample_texts(_QUESTIONS, seed=6, lengths=(1,))
-            costs = [_costs(searcher, question) for question in asked]
+            steps = [costs(searcher, question) for question in asked]
             for question in asked:
                 mine, its = alternate(lambda q=question: searcher.search(q), lambda q=question: plain(q))  # type: ignore[misc]
                 ours.append(mine * 1000)
@@ -180,13 +182,13 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
         "plain dense search",
         [Row("question to hits, p50, ms", a, b, b / a)],
         [
-            f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same exact vector index",
+            f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same vectors",
             f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text, of which "
             f"{cached / passages:,.0f} are its vector in the cache, {2 * dimension:,} the same in the database, "
             f"{words / passages:,.0f} its words, {lexical / passages:,.0f} its terms",
             f"an answer takes {answered:.1f} ms, p50, beside {found:.1f} for the hits alone: {answered / found:.2f} times",
             "ms, p50: "
-            + ", ".join(f"{name} {statistics.median(cost[name] for cost in costs) * 1000:.1f}" for name in costs[0]),
+            + ", ".join(f"{name} {statistics.median(cost[name] for cost in steps) * 1000:.1f}" for name in steps[0]),
         ],
     )
 
@@ -194,17 +196,24 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 def synthesise(folder: Path, encoder: Encoder, passages: int) -> list[str]:
     """Make an index of so many passages in the empty `folder`, and return their texts.
 
-    They are sentences of the sample put together by lot, and their vectors and words are noise.
+    They are sentences of the sample put together by lot; their vectors lie to each other as those of passages do, and their words
+    are noise.
     """
-    lot, texts = np.random.default_rng(1), sample_texts(passages, seed=5, lengths=(3, 4))
-    with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
+    texts = sample_texts(passages, seed=5, lengths=(3, 4))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        lock.writing(folder),
+        Store.create(folder, encoder.card, lambda: space_of(encoder)) as store,
+    ):
+        like_passages(Path(name) / "vectors.npy", passages, encoder.card.dimension)
+        vectors = np.load(Path(name) / "vectors.npy", mmap_mode="r")
         for at in range(0, passages, _COMMIT):
-            _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
+            commit(store, encoder.card, texts[at : at + _COMMIT], np.asarray(vectors[at : at + _COMMIT]), at)
         Reader(folder, encoder.card, writing=True).close()
     return texts
 
 
-def _costs(searcher: Searcher, question: str) -> dict[str, float]:
+def costs(searcher: Searcher, question: str) -> dict[str, float]:
     """Seconds that each kind of evidence takes for a question, the best of three, warm."""
     snapshot = searcher.reader.snapshot()
     store, asked = searcher.reader.store, understand(question, searcher.encoder, snapshot)
@@ -238,10 +247,9 @@ def _size(folder: Path, pattern: str) -> int:
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 
-def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot: np.random.Generator) -> None:
-    """Entries of one passage each, with vectors and words drawn by lot."""
-    vectors = lot.standard_normal((len(texts), card.dimension), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+def commit(store: Store, card: ModelCard, texts: Sequence[str], vectors: Vectors, first: int) -> None:
+    """Commit entries of one passage each, numbered from `first`, with these vectors, and words drawn by lot."""
+    lot = np.random.default_rng(first)
     entries, encoded = [], {}
     for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=first):
         lang = LANGUAGES[number % 2]

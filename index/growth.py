@@ -31,12 +31,13 @@ _PAUSE = 5.0
 @dataclass(frozen=True)
 class Grown:
     """What became of a tier: `tier` is the one that searches use now, with its `manifest` unless it is exact, and `why` says
-    what kept a larger one from being used.
+    what kept a larger one from being used; it was `refused` where it was built and found too little.
     """
 
     tier: Tier
     manifest: Manifest | None = None
     why: str | None = None
+    refused: bool = False
 
 
 def owner_of(store: Store, card: ModelCard) -> str:
@@ -84,7 +85,7 @@ def grow(folder: Path, card: ModelCard, asked: Tier | None = None, threads: int 
                     path.unlink(missing_ok=True)
         except DamagedTier as error:
             log.warning("no tier for the vectors of %s, which are searched exactly: %s", folder, error)
-            return Grown("exact", why=str(error))
+            return Grown("exact", why=str(error), refused=True)
         finally:
             lock.release()
     fallen = f"lists found less than {tiers.RECALL} of the ten nearest" if there.tier != there.wanted else None
@@ -119,16 +120,20 @@ class Growth:
         self._folder, self._card, self._asked, self._adopt = folder, card, asked, adopt
         self._thread: threading.Thread | None = None
         self._next = 0.0
+        self._refused = 0
 
     def look(self, held: Quantised | None, outgrown: bool, count: int) -> None:
         """Begin to build or to pick up a tier, if `held` is not the one for `count` vectors; returns at once."""
         if (self._thread and self._thread.is_alive()) or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PAUSE
+        # What was refused is not tried again before there are more passages to try it with.
+        if count <= self._refused * (1 + tiers.SHARE):
+            return
         tier = self._asked or tiers.choose(count, self._card.dimension, tiers.free_memory())
         if tier == "exact" or (held and not outgrown and self._asked in (None, held.manifest.wanted)):
             return
-        self._thread = threading.Thread(target=self._work, args=(held,), name="filrouge-tier", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(held, count), name="filrouge-tier", daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
@@ -136,13 +141,15 @@ class Growth:
         if self._thread:
             self._thread.join()
 
-    def _work(self, held: Quantised | None) -> None:
+    def _work(self, held: Quantised | None, count: int) -> None:
         try:
             # Another process may have built it; none that is damaged is opened.
             found = self._newer(held)
             if found is None:
-                grow(self._folder, self._card, self._asked, anew=held is None)
+                grown = grow(self._folder, self._card, self._asked, anew=held is None)
                 found = self._newer(held)
+                if grown.refused:
+                    self._refused = count
             if found:
                 self._adopt(found)
         except Exception as error:

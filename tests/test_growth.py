@@ -4,6 +4,7 @@ import logging
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 
 from embed.hashing import HashingEncoder
 from index import growth, tiers
-from index.bench import _commit, synthesise
+from index.bench import commit, synthesise
 from index.errors import TooLittleMemory
 from index.growth import grow, opened
+from index.quantised import build
 from index.reader import Reader
 from index.repair import rebuild_caches
 from index.search import Searcher
@@ -53,7 +55,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def more(folder: Path, count: int, first: int) -> None:
     """Commit so many passages more."""
     with Store.create(folder, CARD, lambda: space_of(ENCODER)) as store:
-        _commit(store, CARD, [f"Encore {first + n}." for n in range(count)], first, np.random.default_rng(first))
+        vectors = np.random.default_rng(first).standard_normal((count, 32)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        commit(store, CARD, [f"Encore {first + n}." for n in range(count)], vectors, first)
 
 
 def ranked(folder: Path, tier: Tier | None = None) -> list[tuple[int, float]]:
@@ -141,12 +145,11 @@ def test_a_growing_reader_builds_in_the_background_and_swaps_between_two_searche
 def test_searches_and_commits_go_on_while_a_tier_is_built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(*given: object, **more: object) -> object:
+    def slow(*given: Any) -> Path:
         begun.set()
         assert go_on.wait(30)
-        return build(*given, **more)
+        return build(*given)
 
-    build = growth.build
     monkeypatch.setattr(growth, "build", slow)
     with Reader(folder, CARD, growing=True) as reader:
         reader.snapshot()
@@ -201,6 +204,28 @@ def test_a_tier_that_is_refused_leaves_the_exact_search_and_says_why(folder: Pat
     assert "of the ten nearest, and 1.01 are wanted" in str(grown.why)
     assert names(folder) == ["lexical"]
     assert len(ranked(folder)) == 20
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_refused_is_not_built_again_until_more_has_come(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.quantised.RECALL", 1.01)
+    builds: list[object] = []
+
+    def counted(*given: Any) -> Path:
+        builds.append(given)
+        return build(*given)
+
+    monkeypatch.setattr(growth, "build", counted)
+    with Reader(folder, CARD, growing=True) as reader:
+        assert reader._growth is not None
+        for _ in range(3):
+            reader.snapshot()
+            reader._growth.wait()
+        assert len(builds) == 1
+        more(folder, 90, first=600)
+        reader.snapshot()
+        reader._growth.wait()
+        assert (len(builds), reader.snapshot().vectors.tier) == (2, None)  # type: ignore[attr-defined]
 
 
 def test_too_little_memory_is_refused_before_anything_is_deleted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
