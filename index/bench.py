@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from embed import Encoder, ModelCard
-from embed.encoder import Vectors
 from embed.bench import Comparison, Rival, Row, alternate
+from embed.encoder import Vectors
 from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
 from index.answer import ask
@@ -196,8 +196,8 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 def synthesise(folder: Path, encoder: Encoder, passages: int) -> list[str]:
     """Make an index of so many passages in the empty `folder`, and return their texts.
 
-    They are sentences of the sample put together by lot; their vectors lie to each other as those of passages do, and their words
-    are noise.
+    They are sentences of the sample put together by lot; their vectors lie to each other as those of passages do, and their
+    words are noise.
     """
     texts = sample_texts(passages, seed=5, lengths=(3, 4))
     with (

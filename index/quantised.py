@@ -26,6 +26,7 @@ from index.tierfile import DamagedTier, Manifest
 from index.tiers import RECALL, Tier
 
 Halves = NDArray[np.float16]
+Mask = NDArray[np.bool_]
 
 _FEW = 1000
 """Vectors that are compared without looking at sketches first."""
@@ -36,7 +37,7 @@ _BLOCK = 8192
 _SAMPLE, _TEN = 600, 10
 """Questions that a build is measured with, half of them to set it and half to judge it; and how many passages each wants."""
 _CANDIDATES = (100, 200, 400, 800, 1600)
-_PROBED = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
+_PROBED = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.75, 1.0)
 _MARGIN = 0.005
 """How much better than it must be a build is set, since half of its questions only say so much of the other half."""
 _SAME = 1e-5
@@ -91,12 +92,14 @@ class Quantised:
         found: Ids = places[places >= 0].astype(np.int64)
         return found
 
-    def nearest(self, vector: Vectors, k: int, among: Ids | None, gone: Ids) -> Ranking:
-        """The `k` passages with the greatest cosine; of `among` alone when given, and none that stand at the places `gone`."""
+    def nearest(self, vector: Vectors, k: int, among: Ids | None = None, gone: Mask | None = None) -> Ranking:
+        """The `k` passages with the greatest cosine; of `among` alone when given. `gone` says of each place whether it is passed
+        over.
+        """
         chosen = None if among is None else self.places(among)
-        if chosen is not None and len(gone):
-            chosen = chosen[~np.isin(chosen, gone)]
-        count = len(self) - len(gone) if chosen is None else len(chosen)
+        if chosen is not None and gone is not None:
+            chosen = chosen[~gone[chosen]]
+        count = len(chosen) if chosen is not None else len(self) - (0 if gone is None else int(gone.sum()))
         wanted = max(self.manifest.candidates, 4 * k)
         if k < 1 or count == 0:
             return Ranking.empty()
@@ -104,7 +107,7 @@ class Quantised:
             places = self._but(gone) if chosen is None else chosen
         elif chosen is None:
             found = self._unfiltered(vector, wanted)
-            places = found[~np.isin(found, gone)] if len(gone) else found
+            places = found if gone is None else found[~gone[found]]
             if len(places) < wanted - wanted // 4:
                 # Much of what lies there is gone, or the lists that were looked through are short.
                 places = self._filtered(vector, wanted, self._but(gone))
@@ -113,10 +116,8 @@ class Quantised:
         found, scores = _best(self._rows, vector, places, k)
         return Ranking.best(self.ids[found], scores, k)
 
-    def _but(self, gone: Ids) -> Ids:
-        kept = np.ones(len(self), dtype=bool)
-        kept[gone] = False
-        return np.flatnonzero(kept)
+    def _but(self, gone: Mask | None) -> Ids:
+        return np.arange(len(self)) if gone is None else np.flatnonzero(~gone)
 
     def _unfiltered(self, vector: Vectors, wanted: int) -> Ids:
         return _search(self._sketches if self._lists is None else self._lists, vector, wanted)
@@ -222,7 +223,7 @@ class _Measured:
         for share in _PROBED:
             lists.nprobe = max(1, round(share * lists.nlist))
             # Candidates are cheaper than lists, and what either misses is missed.
-            self.candidates = 2 * least
+            self.candidates = min(4 * least, _CANDIDATES[-1])
             if found := self._good(lists):
                 self.probes, self.recall["all"] = lists.nprobe, found
                 return

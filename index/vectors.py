@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 
 from embed.encoder import Vectors
-from index.quantised import Quantised, working
+from index.quantised import Mask, Quantised, working
 from index.records import Ids, Ranking
 from index.tiers import SHARE
 
@@ -47,7 +47,7 @@ class FaissVectors:
         self.tier = tier
         self.generation = tier.manifest.generation if tier else -1
         self._dimension = dimension
-        self._gone = np.zeros(0, dtype=np.int64)  # places in the tier that are passed over
+        self._gone: Mask | None = None  # of each place in the tier, whether it is passed over; none is
         self._segments: list[_Segment] = []
         self._dead = np.zeros(0, dtype=np.int64)  # in a segment, and passed over
         self._removed = np.zeros(0, dtype=np.int64)  # dead after the next commit
@@ -88,8 +88,10 @@ class FaissVectors:
         # Replaced, never changed: views hold the old lists.
         segments = list(self._segments)
         removed = _held(segments, self._removed)
-        if self.tier:
-            self._gone = np.union1d(self._gone, self.tier.places(self._removed))
+        if self.tier and len(gone := self.tier.places(self._removed)):
+            mask = np.zeros(len(self.tier), dtype=bool) if self._gone is None else self._gone.copy()
+            mask[gone] = True
+            self._gone = mask
         self._dead = np.union1d(self._dead, removed)
         if self._added:
             fresh = _Segment(np.concatenate(self._added), self._fresh)
@@ -112,7 +114,11 @@ class FaissVectors:
     @property
     def outgrown(self) -> bool:
         """Whether so much has come and gone since the tier was built that it should be made anew."""
-        return self.tier is not None and self._delta + len(self._gone) > SHARE * len(self.tier)
+        return self.tier is not None and self._delta + self._gone_count > SHARE * len(self.tier)
+
+    @property
+    def _gone_count(self) -> int:
+        return 0 if self._gone is None else int(self._gone.sum())
 
     @property
     def _delta(self) -> int:
@@ -131,7 +137,7 @@ class FaissVectors:
         return _Segment(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64), index)
 
     def __len__(self) -> int:
-        return self._delta + (len(self.tier) - len(self._gone) if self.tier else 0)
+        return self._delta + (len(self.tier) - self._gone_count if self.tier else 0)
 
     def save(self, folder: Path, owner: str) -> None:
         """Write everything to one file of `folder`, whole or not at all; other such files are deleted. For an engine without a
@@ -206,7 +212,7 @@ class FaissView:
     segments: tuple[_Segment, ...]
     dead: Ids
     tier: Quantised | None
-    gone: Ids
+    gone: Mask | None
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""

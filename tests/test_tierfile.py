@@ -112,7 +112,7 @@ def test_a_new_tier_takes_the_place_of_older_ones_and_of_what_a_killed_process_h
     # What is mapped stays readable when its files go.
     tier = Quantised(there, DIMENSION)
     made(tmp_path, "aa", seed=1, generation=6)
-    assert len(tier.nearest(np.eye(DIMENSION, dtype=np.float32)[0], 5, None, np.zeros(0, dtype=np.int64))) == 5
+    assert len(tier.nearest(np.eye(DIMENSION, dtype=np.float32)[0], 5)) == 5
 
 
 def test_folders_are_found_by_owner_and_generation_the_newest_first(tmp_path: Path) -> None:

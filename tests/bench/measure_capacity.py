@@ -1,10 +1,11 @@
-"""The figures of the page on capacity, from one command: nearest vectors beside rivals, bytes a passage, a whole search, and how
-long an entry takes from its commit to being found.
+"""The figures of the page on capacity, from one command: nearest vectors beside rivals, bytes a passage, a whole search, and
+how long an entry takes from its commit to being found.
 
-    python tests/bench/measure_capacity.py [--size 1000000] [--passages 200000]
+    python -m tests.bench.measure_capacity [--size 1000000] [--passages 200000]
 
-`--size` vectors take 6 GB of memory a million while the rivals are measured; `--passages` make an index of 5 GB a million in the
-folder for temporary files, which goes at the end. Vectors of the index are drawn and its words are noise: what is measured is time and space.
+`--size` vectors take 6 GB of memory a million while the rivals are measured; `--passages` make an index of 5 GB a million in
+the folder for temporary files, which goes at the end. Vectors of the index are drawn and its words are noise: what is measured
+is time and space.
 """
 
 import argparse
@@ -69,9 +70,7 @@ def whole(passages: int) -> None:
             for what in found[0]:
                 print(f"   {what}: {statistics.median(cost[what] for cost in found) * 1000:.2f}")
             waits = [arrival(folder, searcher, passages + turn) for turn in range(ROUNDS)]
-            print(
-                f"4. From the commit of an entry to its being found: p50 {statistics.median(waits):.3f} s, most {max(waits):.3f} s"
-            )
+            print(f"4. From commit to being found, seconds: p50 {statistics.median(waits):.3f}, most {max(waits):.3f}")
 
 
 def arrival(folder: Path, searcher: Searcher, number: int) -> float:
