@@ -93,8 +93,8 @@ class Quantised:
         return found
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None, gone: Mask | None = None) -> Ranking:
-        """The `k` passages with the greatest cosine; of `among` alone when given. `gone` says of each place whether it is passed
-        over.
+        """The `k` passages with the greatest cosine; of `among` alone when given. `gone` says of each place whether it is
+        passed over.
         """
         chosen = None if among is None else self.places(among)
         if chosen is not None and gone is not None:
