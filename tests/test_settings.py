@@ -34,6 +34,7 @@ def test_the_defaults() -> None:
         "device": None,
         "cache": default_cache(),
         "tz": "Europe/Paris",
+        "tier": "auto",
         "host": "127.0.0.1",
         "port": 8000,
         "at_once": 4,
@@ -50,6 +51,7 @@ def test_the_defaults() -> None:
         ("device", "cpu", "cpu"),
         ("cache", "/srv/again", Path("/srv/again")),
         ("tz", "+02:00", "+02:00"),
+        ("tier", "lists", "lists"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
         ("at_once", "8", 8),
@@ -125,7 +127,7 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = "index, model, device, cache, tz, host, port, at_once, waiting, threshold"
+    known = "index, model, device, cache, tz, tier, host, port, at_once, waiting, threshold"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 
