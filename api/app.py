@@ -5,19 +5,22 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query, Request, Response
 from starlette.routing import Route
 
-from api import openai, problems, replies, rerank, research
+from api import openai, opened, problems, replies, rerank, research
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.metrics import MEDIA, Measured, Metrics
+from api.metrics import PATH as METRICS_PATH
 from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
+from api.readiness import ENDING, Readiness
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -59,8 +62,12 @@ def create_app(
         with open_searcher() as searcher:
             app.state.searcher = searcher
             async with serving(searcher, threshold) as app.state.mcp:
+                readiness.why_not = None
                 yield
+            readiness.why_not = ENDING
             app.state.searcher = app.state.mcp = None
+
+    readiness, metrics = Readiness(), Metrics()
 
     app = FastAPI(
         title="filrouge",
@@ -74,18 +81,21 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Turns, at_once=at_once, waiting=waiting)
+    app.state.readiness = readiness
+    app.add_middleware(Turns, at_once=at_once, waiting=waiting, readiness=readiness, metrics=metrics)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
     app.add_middleware(FailurePages)
     problems.install(app)
-    _add_routes(app, threshold)
-    app.include_router(research.build_router(threshold))
-    app.include_router(openai.router)
-    app.include_router(rerank.router)
-    app.include_router(page_routes.routes(threshold))
+    _add_routes(app, threshold, metrics)
+    routers = (research.build_router(threshold), openai.router, rerank.router, page_routes.routes(threshold))
+    for router in routers:
+        app.include_router(router)
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
+    # Around everything: what is answered in front of the routes is counted too.
+    routes = [one for router in (app, *routers) for one in router.routes if hasattr(one, "path")]
+    app.add_middleware(Measured, metrics=metrics, routes=routes)
     return app
 
 
@@ -94,8 +104,9 @@ EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
 
 
-def _add_routes(app: FastAPI, threshold: float | None) -> None:
+def _add_routes(app: FastAPI, threshold: float | None, metrics: Metrics) -> None:
     responses = problems.responses
+    readiness: Readiness = app.state.readiness
 
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
@@ -148,13 +159,28 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
         return replies.sources(searcher)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
-    def health() -> HealthOut:
+    async def health() -> HealthOut:
         """Whether the process answers."""
         return HealthOut()
 
-    @app.get("/ready", tags=["service"], summary="Ready", responses=responses(500, 503))
-    def ready(searcher: Open) -> ReadyOut:
-        """Whether questions can be answered: the index and the model are loaded."""
+    @app.get("/ready", tags=["service"], summary="Ready", response_model=ReadyOut, responses=responses(500, 503))
+    def ready(request: Request) -> ReadyOut | Response:
+        """Whether questions are taken: the index and the model are loaded, and the server is not about to end."""
+        if readiness.why_not is not None:
+            return problems.problem(503, readiness.why_not, "not-ready", headers=problems.RETRY_AFTER)
+        searcher = opened.searcher(request)
         snapshot = searcher.reader.snapshot()
         entries, passages = searcher.reader.store.counts(snapshot.generation)
         return ReadyOut(generation=snapshot.generation, entries=entries, passages=passages, model=snapshot.card.name)
+
+    @app.get(
+        METRICS_PATH,
+        tags=["service"],
+        summary="Metrics",
+        response_class=Response,
+        responses=research.file_of(MEDIA) | responses(500),
+    )
+    def monitored(request: Request) -> Response:
+        """What a monitor sees of the server, in the text format of Prometheus."""
+        searcher = getattr(request.app.state, "searcher", None)
+        return Response(metrics.text(searcher, ready=readiness.why_not is None), media_type=MEDIA)

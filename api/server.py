@@ -6,10 +6,13 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
+from api.readiness import ENDING, Readiness
 from api.settings import Settings
 from embed import Encoder
 from embed.batching import BatchingEncoder
@@ -42,6 +45,35 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+class _Server(uvicorn.Server):
+    """A server that finishes what it accepted: asked to end, it is no longer ready and refuses questions, in words, until those
+    under way are answered or `grace` seconds are over; only then it stops listening.
+    """
+
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, grace: int) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._grace = grace
+        self._asked_to_end: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came; whoever interrupts twice will not wait."""
+        super().handle_exit(sig, frame)
+        self._readiness.why_not = ENDING
+        self._asked_to_end = self._asked_to_end or monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to end, asked ten times a second."""
+        if not await super().on_tick(counter) or self.force_exit or self._asked_to_end is None:
+            return self.should_exit
+        left = self._asked_to_end + self._grace - monotonic()
+        if self.server_state.tasks and left > 0:
+            return False
+        # What is left is for clients that read slowly.
+        self.config.timeout_graceful_shutdown = max(1, round(left))
+        return True
+
+
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     # Clients share one encoder: what they ask at the same time is computed together.
@@ -58,13 +90,12 @@ def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
         h11_max_incomplete_event_size=_LONGEST_REQUEST_LINE,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=10,
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
     print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state.readiness, settings.grace)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

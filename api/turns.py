@@ -7,9 +7,13 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metrics import PATH as METRICS
+from api.metrics import Metrics
 from api.problems import RETRY_AFTER, problem
+from api.readiness import Readiness
+from embed.stages import stage
 
-_ALWAYS = ("/health", "/ready")
+_ALWAYS = ("/health", "/ready", METRICS)
 """Whoever asks these wants to know how a busy server is."""
 
 log = logging.getLogger("filrouge.api")
@@ -20,11 +24,14 @@ class Turns:
     refused at once with 503 and Retry-After.
 
     A client that leaves while it waits gives up its place. The turn ends when the answer begins, for then it is made, so that
-    one who reads slowly keeps nobody waiting. Whether the server is alive and ready can always be asked.
+    one who reads slowly keeps nobody waiting. While no questions are taken (`readiness`), all are refused but those who have a
+    turn or wait for one. How the server is can always be asked.
     """
 
-    def __init__(self, app: ASGIApp, at_once: int, waiting: int) -> None:
+    def __init__(self, app: ASGIApp, at_once: int, waiting: int, readiness: Readiness, metrics: Metrics) -> None:
         self._app = app
+        self._readiness = readiness
+        self._metrics = metrics
         self._free = at_once
         self._places = waiting
         self._queue: deque[asyncio.Future[None]] = deque()
@@ -35,19 +42,28 @@ class Turns:
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
             await self._app(scope, receive, send)
             return
+        if self._readiness.why_not is not None:
+            self._metrics.refused.labels("not_ready").inc()
+            told, kind = self._readiness.why_not, "not-ready"
+            await problem(HTTPStatus.SERVICE_UNAVAILABLE, told, kind, headers=RETRY_AFTER)(scope, receive, send)
+            return
         if self._free:
             self._free -= 1
+            self._metrics.working.inc()
         elif len(self._queue) >= self._places:
             if not self._refusing:
                 # Once for each time that it fills: a line for every refusal would be one more load.
                 log.warning("requests are refused: %d are waiting already", self._places)
                 self._refusing = True
-            told = "too many requests are waiting; try again in a moment"
-            await problem(HTTPStatus.SERVICE_UNAVAILABLE, told, "server-busy", headers=RETRY_AFTER)(scope, receive, send)
+            self._metrics.refused.labels("busy").inc()
+            told, kind = "too many requests are waiting; try again in a moment", "server-busy"
+            await problem(HTTPStatus.SERVICE_UNAVAILABLE, told, kind, headers=RETRY_AFTER)(scope, receive, send)
             return
         else:
             body = await receive()
-            if not await self._wait(receive):
+            with stage("wait"), self._metrics.waiting.track_inprogress():
+                came = await self._wait(receive)
+            if not came:
                 return
             whole = [body]
             rest = receive
@@ -98,4 +114,5 @@ class Turns:
             self._queue.popleft().set_result(None)
         else:
             self._free += 1
+            self._metrics.working.dec()
             self._refusing = False

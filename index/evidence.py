@@ -8,7 +8,8 @@ import numpy as np
 
 from embed import Encoder
 from embed.encoder import Vectors
-from index.engine import TermView
+from embed.stages import stage
+from index.engine import TermView, VectorView
 from index.fuse import Evidence
 from index.language import question_language
 from index.lexicon import translated_terms
@@ -43,10 +44,12 @@ class Asked:
     translated: Mapping[str, float]
 
 
+@stage("understand")
 def understand(question: str, encoder: Encoder, snapshot: Snapshot) -> Asked:
     """A question, read by the encoder and looked up in the terms of the snapshot."""
     lang = question_language(question)
-    reading = encoder.read_query(question, word_spans(question))
+    with stage("encode"):
+        reading = encoder.read_query(question, word_spans(question))
     return Asked(
         question,
         lang,
@@ -63,12 +66,12 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     """
     among = snapshot.allowed(filters)
     vectors, terms = snapshot.vectors, snapshot.terms
-    dense = vectors.nearest(asked.vector, depth, among)
-    lexical = terms.matching(_united(asked.terms), depth, among)
-    bridged = terms.matching(asked.translated, depth, among)
+    dense = _nearest(vectors, asked.vector, depth, among)
+    lexical = _best(terms, _united(asked.terms), depth, among)
+    bridged = _best(terms, asked.translated, depth, among)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
     scores = Scorers(
-        lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
+        lambda ids: _complete(dense, ids, lambda rest: _nearest(vectors, asked.vector, len(rest), rest)),
         lambda ids: [_complete(Ranking.empty(), ids, partial(_matching, terms, word)) for word in asked.terms],
         lambda ids: _complete(bridged, ids, partial(_matching, terms, asked.translated)),
     )
@@ -85,9 +88,9 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
     # With the neighbours, which speak for a passage whether they pass the filters or not.
     wide = None if allowed is None else np.unique(np.maximum(ids[:, np.newaxis] + np.arange(-REACH, REACH + 1), 1))
     most = len(ids if wide is None else wide)
-    dense = snapshot.vectors.nearest(asked.vector, most, wide)
-    words = [snapshot.terms.matching(word, most, wide) for word in asked.terms]
-    bridged = snapshot.terms.matching(asked.translated, most, wide)
+    dense = _nearest(snapshot.vectors, asked.vector, most, wide)
+    words = [_best(snapshot.terms, word, most, wide) for word in asked.terms]
+    bridged = _best(snapshot.terms, asked.translated, most, wide)
     known = _by_id(dense), [_by_id(word) for word in words], _by_id(bridged)
     scores = Scorers(
         lambda some: _looked_up(known[0], some),
@@ -97,7 +100,7 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
     evidence = Evidence.joined(
         [_weigh(asked, ids[at : at + _AT_ONCE], snapshot, scores) for at in range(0, max(len(ids), 1), _AT_ONCE)]
     )
-    lexical = snapshot.terms.matching(_united(asked.terms), most, allowed)
+    lexical = _best(snapshot.terms, _united(asked.terms), most, allowed)
     return evidence, _votes(evidence, *(_among(ranking, allowed) for ranking in (dense, lexical, bridged)))
 
 
@@ -110,6 +113,7 @@ class Scorers:
     bridges: Callable[[Ids], Scores]
 
 
+@stage("weigh")
 def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: Scorers) -> Evidence:
     near = snapshot.neighbours(found, REACH)
     return weigh(asked, found, near, snapshot.store.words(sorted(near)), scores)
@@ -155,8 +159,18 @@ def _united(words: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {term: weight for word in words for term, weight in word.items()}
 
 
+@stage("nearest")
+def _nearest(view: VectorView, vector: Vectors, k: int, among: Ids | None) -> Ranking:
+    return view.nearest(vector, k, among)
+
+
+@stage("terms")
+def _best(view: TermView, terms: Mapping[str, float], k: int, among: Ids | None) -> Ranking:
+    return view.matching(terms, k, among)
+
+
 def _matching(view: TermView, terms: Mapping[str, float], ids: Ids) -> Ranking:
-    return view.matching(terms, len(ids), ids)
+    return _best(view, terms, len(ids), ids)
 
 
 def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embed.encoder import Span, Vectors
+from embed.stages import stage
 from index.chunk import context
 from index.engine import rarity
 from index.evidence import Asked
@@ -83,6 +84,7 @@ class Sought:
         return float(np.dot(best, self.rarities) / self.rarities.sum()) if self.terms else 0.0
 
 
+@stage("read")
 def read(asked: Asked, sought: Sought, ranked: Sequence[tuple[Passage, float]], snapshot: Snapshot) -> list[Sentence]:
     """Every sentence of the passages, each given with its score, in their order."""
     kind = kind_of(asked.text, asked.lang)

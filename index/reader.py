@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from embed import ModelCard
+from embed.stages import stage
 from index import dates, lock
 from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, TermView, VectorView
@@ -65,7 +66,7 @@ class Snapshot:
     terms: TermView
     store: Store
     past: bool = False
-    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered(_REMEMBERED_FILTERS))
+    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered("filters", _REMEMBERED_FILTERS))
 
     def allowed(self, filters: Filters) -> Ids | None:
         """The ids that pass `filters`, ascending; None when all do. The last few are remembered: a session repeats its own."""
@@ -73,6 +74,7 @@ class Snapshot:
             return None
         return self._allowed.get(filters, lambda: self._found(filters))
 
+    @stage("filter")
     def _found(self, filters: Filters) -> Ids:
         found = {text: self._holding(text) for text in texts(filters.where)}
         return self.store.allowed(

@@ -4,6 +4,7 @@ sentence gives it comes first.
 
 import numpy as np
 
+from embed.stages import stage
 from index.confidence import SENTENCE, logit, odds
 from index.evidence import Asked
 from index.question import Kind, kind_of
@@ -17,6 +18,7 @@ WEIGHT = 0.3
 """How much the best sentence of a passage counts, of what it counts for when it is quoted."""
 
 
+@stage("read")
 def reread(asked: Asked, ranking: Ranking, snapshot: Snapshot) -> Ranking:
     """The ranking with its first READ passages in the order that their sentences speak for.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from embed import Encoder, ModelCard
+from embed.stages import stage
 from index import dates, operators
 from index.errors import FilrougeError, InvalidRequest
 from index.evidence import Asked, Votes, gather, gather_all, understand
@@ -74,8 +75,8 @@ class Searcher:
         self._encoder = encoder
         self.reader = Reader(folder, encoder.card if encoder else None)
         self.past = Past(self.reader)
-        self._paged: Remembered[Snapshot] = Remembered(_PAGED)
-        self._everything: Remembered[Ranked] = Remembered(_PAGED)
+        self._paged: Remembered[Snapshot] = Remembered("pages", _PAGED)
+        self._everything: Remembered[Ranked] = Remembered("rankings", _PAGED)
 
     @property
     def encoder(self) -> Encoder:
@@ -148,6 +149,7 @@ class Searcher:
             return self.reader.snapshot().zone
         return dates.zone(self.reader.store.zone(self.reader.store.generation_at(as_of)))
 
+    @stage("understand")
     def read(self, question: str, zone: tzinfo, literal: bool = False) -> Reading:
         """What a question asks for beside what it says; times in it are in `zone`.
 
@@ -269,6 +271,7 @@ class Searcher:
         return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
 
 
+@stage("weigh")
 def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:
     fused = fuse(evidence)
     return Ranked(reread(asked, fused, snapshot), votes, fused)

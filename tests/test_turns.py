@@ -17,6 +17,8 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
+from api.metrics import Metrics
+from api.readiness import ENDING, Readiness
 from api.turns import Turns
 from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
@@ -27,7 +29,8 @@ class Door:
     """An application whose requests are each answered when they are let through, by name; and what it has seen."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self.turns = Turns(self._app, at_once, waiting)
+        self.readiness, self.metrics = Readiness(None), Metrics()
+        self.turns = Turns(self._app, at_once, waiting, self.readiness, self.metrics)
         self.working: list[str] = []
         self.answered: list[str] = []
         self.refused: list[str] = []
@@ -225,10 +228,44 @@ def test_a_turn_is_handed_on_once_for_each_request() -> None:
 def test_whether_the_server_is_alive_and_ready_can_be_asked_when_it_is_full() -> None:
     @at_door(at_once=1, waiting=0)
     async def door(door: Door) -> None:
-        await door.come("a", "health", "ready", "b")
-        assert (door.working, door.refused) == (["a", "health", "ready"], ["b"])
-        await door.let("a", "health", "ready")
+        await door.come("a", "health", "ready", "metrics", "b")
+        assert (door.working, door.refused) == (["a", "health", "ready", "metrics"], ["b"])
+        await door.let("a", "health", "ready", "metrics")
+        assert await door.end() == [None] * 5
+
+
+def test_a_server_that_is_ending_answers_those_it_took_and_those_who_wait_and_refuses_the_rest() -> None:
+    @at_door(at_once=1, waiting=5)
+    async def door(door: Door) -> None:
+        await door.come("a", "b")
+        door.readiness.why_not = ENDING
+        await door.come("c", "health")
+        assert (door.working, door.refused) == (["a", "health"], ["c"])
+        await door.let("a", "b", "health")
         assert await door.end() == [None] * 4
+
+    assert door.answered == ["a", "b", "health"]
+    assert door.metrics.registry.get_sample_value("filrouge_requests_refused_total", {"reason": "not_ready"}) == 1
+
+
+def test_a_monitor_sees_who_works_who_waits_and_who_was_refused() -> None:
+    def seen(door: Door) -> list[float | None]:
+        value = door.metrics.registry.get_sample_value
+        refused = value("filrouge_requests_refused_total", {"reason": "busy"})
+        return [value("filrouge_requests_working"), value("filrouge_requests_waiting"), refused]
+
+    @at_door(at_once=2, waiting=2)
+    async def door(door: Door) -> None:
+        assert seen(door) == [0, 0, 0]
+        await door.come(*"abcdef")
+        assert seen(door) == [2, 2, 2]
+        await door.leave("c")
+        assert seen(door) == [2, 1, 2]
+        await door.let("a")
+        assert seen(door) == [2, 0, 2]
+        await door.let("b", "d")
+        assert seen(door) == [0, 0, 2]
+        await door.end()
 
 
 def test_the_log_says_once_for_each_time_that_requests_are_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -253,7 +290,7 @@ def test_what_is_no_request_takes_no_turn() -> None:
         raise AssertionError
 
     async def run() -> None:
-        turns = Turns(app, at_once=1, waiting=0)
+        turns = Turns(app, 1, 0, Readiness(), Metrics())
         for _ in range(3):
             await turns({"type": "lifespan"}, nothing, nothing)
 

@@ -1,0 +1,36 @@
+"""Whether questions are taken, told apart from whether the process is alive."""
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.readiness import ENDING, LOADING, Readiness
+from embed.hashing import HashingEncoder
+from index.search import Searcher
+
+
+def test_an_application_takes_questions_from_its_start_to_its_end(seed_index: Path) -> None:
+    app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
+    readiness: Readiness = app.state.readiness
+    assert readiness.why_not == LOADING
+    with TestClient(app):
+        assert readiness.why_not is None
+    assert readiness.why_not == ENDING
+
+
+@pytest.mark.parametrize("why", [LOADING, ENDING])
+def test_who_asks_while_no_questions_are_taken_is_told_why_and_when_to_come_again(why: str, seed_index: Path) -> None:
+    app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
+    with TestClient(app) as client:
+        app.state.readiness.why_not = why
+        for address in ("/ready", "/search?q=x", "/sources", "/nowhere"):
+            response = client.get(address)
+            assert (response.status_code, response.headers["retry-after"]) == (503, "2"), address
+            told = response.json()
+            assert (told["type"], told["detail"]) == ("urn:filrouge:not-ready", why)
+        page = client.get("/?q=x&ui=en", headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["retry-after"]) == (503, "2")
+        assert client.get("/health").json() == {"status": "alive"}
+        assert "filrouge_ready 0.0\n" in client.get("/metrics").text
