@@ -1,6 +1,6 @@
 """What the stopwatch costs a search: stages of a search times what one costs, beside the search; and searches with and without.
 
-    python tests/bench/measure_stages.py
+python tests/bench/measure_stages.py
 """
 
 import statistics

@@ -1,0 +1,159 @@
+"""Every address of the API, called at random as its own description says that it may be, and as it says that it may not.
+
+    python -m tests.bench.fuzz_api --cases 5000
+
+Schemathesis makes the requests from `/openapi.json` of a real server over an index of seeds/, and checks every answer: no 500, no status,
+media type or body but what is described, no method that is not, and an end within the time bound. Pages, which that description
+does not have, get requests of their own. Two of its checks are left out: that whatever fits the description is accepted (a text may
+still be no date), and that whatever does not is refused (a number may come as text, since chatbots send it so).
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psutil
+
+from embed.hashing import HashingEncoder
+from index.documents import Facts
+from index.ingest import ingest
+from tests.bench.fuzz_readers import GROWTH
+from tests.bench.mutations import WORDS, literals, mutated, questions
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BOUND = 30
+"""Seconds that an answer may take; most take a thousandth of one."""
+OPERATIONS = 26
+"""About as many as the API has: what `--cases` is shared by."""
+LEFT_OUT = "positive_data_acceptance,negative_data_rejection"
+PAGES = ("/", "/page/results", "/entry/{}", "/docs", "/page/{}/page.css")
+PARAMETERS = ("q", "k", "lang", "since", "until", "source", "as_of", "ui", "times", "at", "literal", "cursor", "now")
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many requests were made, and what was wrong with answers."""
+
+    cases: int
+    failures: Sequence[str]
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[tuple[str, int]]:
+    """A server of its own over an index of seeds/ while the block lasts: its address, and the id of its process."""
+    ingest([ROOT / "seeds"], folder / "index", HashingEncoder(), Facts(tz="Europe/Paris"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FILROUGE_")}
+    environment = {**kept, "FILROUGE_MODEL": "hashing", "FILROUGE_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api.cli", "serve", "--index", str(folder / "index"), "--port", "0"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout
+            line = process.stdout.readline()
+            watchdog.cancel()
+            found = re.search(r"http://\S+:\d+", line)
+            if found is None:
+                raise RuntimeError(f"no server: {(folder / 'log').read_text()}")
+            yield found[0], process.pid
+        finally:
+            watchdog.cancel()
+            process.terminate()
+            try:
+                process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+def called(address: str, cases: int, seed: int) -> Found:
+    """Requests that Schemathesis makes, at least so many, from this seed."""
+    with tempfile.TemporaryDirectory() as name:
+        report = Path(name) / "report.json"
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")), "run", f"{address}/openapi.json", "--checks", "all",
+            "--exclude-checks", LEFT_OUT, "--phases", "coverage,fuzzing", "--max-examples", str(-(-cases // OPERATIONS)),
+            "--seed", str(seed), "--generation-database", "none", "--request-timeout", str(BOUND), "--continue-on-failure",
+            "--no-color", "--report", "json", "--report-json-path", str(report),
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
+    told = re.search(r"^\s*(\d+) generated", done.stdout, re.MULTILINE)
+    if told is None:
+        raise RuntimeError(f"schemathesis made nothing:\n{done.stdout}{done.stderr}")
+    return Found(int(told[1]), [] if done.returncode == 0 else [done.stdout])
+
+
+def paged(address: str, cases: int, seed: int) -> Found:
+    """Requests for pages, with whatever may stand in an address or a header."""
+    lot, failures = random.Random(seed), []  # noqa: S311
+    host = address.removeprefix("http://")
+    samples = (*questions(), *literals("test_operators.py"))
+    connection = http.client.HTTPConnection(host, timeout=BOUND)
+    for number in range(cases):
+
+        def word() -> str:
+            return quote(mutated(lot, samples, WORDS["query"])[:2000])
+
+        path = lot.choice(PAGES).format(word() or "x")
+        asked = "&".join(f"{lot.choice(PARAMETERS)}={word()}" for _ in range(lot.randrange(5)))
+        headers = {
+            "Accept": lot.choice(("text/html", "*/*")),
+            "Accept-Language": lot.choice(("fr", "en", "x" * 500, ";q=,", "")),
+        }
+        try:
+            connection.request("GET", f"{path}?{asked}", headers=headers)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            failures.append(f"GET {path}?{asked}: {error!r}")
+            continue
+        if response.status not in (200, 404, 422):
+            failures.append(f"GET {path}?{asked}: {response.status} {body[:300]!r}")
+    connection.close()
+    return Found(cases, failures)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=5000, help="of the API; a fifth as many of pages")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name, served(Path(name)) as (address, pid):
+        process = psutil.Process(pid)
+        warm = [called(address, given.cases // 10, given.seed), paged(address, given.cases // 20, given.seed)]
+        before = process.memory_info().rss
+        found = [*warm, called(address, given.cases, given.seed + 1), paged(address, given.cases // 5, given.seed + 1)]
+        grown = process.memory_info().rss - before
+        log = (Path(name) / "log").read_text()
+    failures = [one for part in found for one in part.failures]
+    if "Traceback" in log:
+        failures.append(log[-3000:])
+    if grown > GROWTH:
+        failures.append(f"memory grew by {grown / 1e6:.0f} MB")
+    for one in failures:
+        print(one)
+    print(f"{sum(part.cases for part in found)} requests, {len(failures)} failures, memory grown by {grown / 1e6:.1f} MB")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
