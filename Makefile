@@ -4,13 +4,27 @@ BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
 
-.PHONY: serve test quality ranking check bench screenshots
+.PHONY: serve test fuzz nightly load quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
 	$(BIN)/python -m pytest -m 'not quality'
+
+# Readers and the API, given what nobody should send; minutes.
+fuzz: $(DEVELOPED)
+	$(BIN)/python -m tests.bench.fuzz_readers --inputs 20000 --seconds 150
+	$(BIN)/python -m tests.bench.fuzz_api --cases 5000
+
+# The same for two hours or a million inputs, on from where the last run ended; what fails is kept in .fuzz/failed.
+nightly: $(DEVELOPED)
+	$(BIN)/python -m tests.bench.fuzz_readers --inputs 1000000 --seconds 7200 --kept .fuzz
+	$(BIN)/python -m tests.bench.fuzz_api --cases 20000 --seed 2
+
+# 64 clients for five minutes while another process indexes; RIVAL=PYTHON of an environment with txtai[api] beside it.
+load: $(DEVELOPED)
+	$(BIN)/python -m tests.bench.measure_load $(if $(RIVAL),--rival $(RIVAL))
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')

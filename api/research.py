@@ -18,7 +18,10 @@ from index.errors import InvalidRequest
 
 def file_of(*media: str) -> dict[int | str, dict[str, Any]]:
     """What the API description says of a route that answers with a file of one of these types."""
-    content = {one.partition(";")[0]: {"schema": {"type": "string"}} for one in media}
+    names = [one.partition(";")[0] for one in media]
+    # What is JSON as a whole is seen as what it holds.
+    schemas: dict[bool, dict[str, Any]] = {True: {"type": "array", "items": {"type": "object"}}, False: {"type": "string"}}
+    content = {name: {"schema": schemas[name.endswith("json") and not name.endswith("ndjson")]} for name in names}
     return {200: {"description": "The file.", "content": content}}
 
 

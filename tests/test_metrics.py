@@ -215,7 +215,7 @@ def test_processes_that_share_a_folder_are_seen_as_one(tmp_path: Path, environme
 
 def described() -> dict[str, set[str]]:
     """Every metric that there is, as it is asked for, with its labels."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for family in Metrics().registry.collect():
         # What a counter is asked for by.
         name = f"{family.name}_total" if family.type == "counter" else family.name

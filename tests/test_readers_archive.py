@@ -224,3 +224,14 @@ def test_a_packed_document_is_read_like_another(write: Write, packer: Callable[[
         [entry] = read(Document(write(name, packer(content.encode())), "a", FACTS))
         assert isinstance(entry, Entry)
         assert [entry] == list(read(Document(write("plain", content), "a", FACTS)))
+
+
+def test_a_zip_with_a_name_in_no_encoding_is_refused(write: Write) -> None:
+    made = zipped({"fil.txt": PAGE})
+    entry = made.index(b"PK\x01\x02")
+    # The member claims that its name is UTF-8, and it is not.
+    broken = bytearray(made)
+    broken[entry + 9] |= 0x08
+    broken[entry + 46] = 0xFD
+    with pytest.raises(UnreadableDocument, match="is a ZIP archive that cannot be read"):
+        list(archive.from_zip(Document(write("fil.zip", bytes(broken)), "fil.zip", FACTS)))

@@ -13,11 +13,11 @@ from index.search import Searcher
 
 def test_an_application_takes_questions_from_its_start_to_its_end(seed_index: Path) -> None:
     app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
-    readiness: Readiness = app.state.readiness
-    assert readiness.why_not == LOADING
+    told = [app.state.readiness.why_not]
     with TestClient(app):
-        assert readiness.why_not is None
-    assert readiness.why_not == ENDING
+        told.append(app.state.readiness.why_not)
+    assert [*told, app.state.readiness.why_not] == [LOADING, None, ENDING]
+    assert Readiness().why_not == LOADING
 
 
 @pytest.mark.parametrize("why", [LOADING, ENDING])

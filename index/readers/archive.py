@@ -33,7 +33,11 @@ _CHUNK = 1024**2
 Opener = Callable[[], Any]
 """Opens a member for reading, when it is its turn."""
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"WARC/")
-_BROKEN = (OSError, EOFError, zlib.error, LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    OSError, EOFError, zlib.error, LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError,
+    # A name that is not in the encoding that its member claims.
+    UnicodeDecodeError,
+)  # fmt: skip
 
 
 @dataclass

@@ -88,7 +88,7 @@ def _cut_from(node: Any) -> None:
 
 
 def parse(page: str) -> Any:
-    """The tree of a page, however broken. Raises `UnreadableDocument` when there is nothing in it, or too much within each other."""
+    """The tree of a page, however broken. Raises `UnreadableDocument` when there is nothing in it, or what no browser keeps."""
     # Lone surrogates and NUL are in no page that a browser would show; a declaration of the encoding is behind the times.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page).replace("\0", "").encode("utf-8", "replace").decode()
     try:
@@ -100,7 +100,7 @@ def parse(page: str) -> Any:
         level = [child for node in level for child in node]
         if not level:
             return tree
-    raise UnreadableDocument(f"has elements more than {DEEPEST} deep within each other, more than a browser keeps: mend its markup")
+    raise UnreadableDocument(f"has elements more than {DEEPEST} deep within each other, where browsers stop: mend its markup")
 
 
 def _moment(written: str, within: tzinfo) -> tuple[datetime | None, Precision | None, str | None]:

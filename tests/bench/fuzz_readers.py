@@ -3,9 +3,9 @@
     python -m tests.bench.fuzz_readers --inputs 20000
     python -m tests.bench.fuzz_readers --inputs 1000000 --seconds 7200 --kept .fuzz
 
-What has to hold for every input: no error but those that are documented, within the time bound; entries that can be stored, whose
-passages are their text from start to end; and no growth of memory. `--kept` remembers how far each target has come, so that the next
-run goes on with inputs that none had, and keeps what failed, as short as it could be made.
+What has to hold for every input: no error but those that are documented, within the time bound; entries that can be stored,
+whose passages are their text from start to end; and no growth of memory. `--kept` remembers how far each target has come, so
+that the next run goes on with inputs that none had, and keeps what failed, as short as it could be made.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,12 +39,13 @@ from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import InvalidRequest, UnreadableDocument
 from index.ingest import ingest
 from index.pages import Cursor
+from index.reader import Filters
 from index.readers import expand, read
 from index.records import Entry
 from index.store import Store
 from index.when import read_when
 from tests.bench import mutations
-from tests.bench.mutations import WORDS, literals, mutated
+from tests.bench.mutations import ODD, WORDS, literals, mutated
 
 BOUND = 10
 """Seconds that one input may take; most take a thousandth of one."""
@@ -82,7 +84,7 @@ def _encoder() -> HashingEncoder:
 @cache
 def _folder() -> Path:
     """Where documents lie, in memory where the system has such a place; gone with the process."""
-    shm = Path("/dev/shm")  # noqa: S108
+    shm = Path("/dev/shm")
     _folder.made = tempfile.TemporaryDirectory(prefix="fuzz-", dir=shm if shm.is_dir() else None)  # type: ignore[attr-defined]
     return Path(_folder.made.name)  # type: ignore[attr-defined]
 
@@ -178,7 +180,7 @@ def _read_query(data: bytes) -> None:
         return
     for part in reading.parts:
         _must(0 <= part.start < part.end <= len(query), f"a part from {part.start} to {part.end}")
-    where = reading.narrowed(operators.Filters()).where
+    where = reading.narrowed(Filters()).where
     if where is not None:
         _must(bool(compiled(where).text), "a condition that says nothing")
 
@@ -254,25 +256,30 @@ def _samples(pattern: str, more: tuple[bytes, ...]) -> tuple[bytes, ...]:
 def _archived(pack: Callable[[random.Random, Sequence[bytes]], bytes]) -> Callable[[random.Random], bytes]:
     def make(lot: random.Random) -> bytes:
         inside = [mutated(lot, _samples("test_readers*.py", ()), WORDS["text"]) for _ in range(lot.randrange(4))]
-        return mutated(lot, [pack(lot, inside)], WORDS["any"])
+        return mutated(lot, [pack(lot, inside)], ODD)
 
     return make
 
 
 _ROWS = b"text,date,url,title\nUn texte.,2023-05-23T11:58,https://example.org/1,Titre\nAutre.,hier,,\n"
-_MESSAGES = b'{"items": [{"id": 1, "text": "Un texte.", "published": "2023-05-23T11:58:00Z", "title": "T"}, {"id": 2, "html": "<p>Autre</p>"}]}'
+_MESSAGES = (
+    b'{"items": [{"id": 1, "text": "Un texte.", "published": "2023-05-23T11:58:00Z", "title": "T"}, '
+    b'{"id": 2, "html": "<p>Autre</p>"}]}'
+)
 _LINES = b'{"_id": "a", "text": "Un texte.", "date": "2023-05-23T11:58", "lang": "fr"}\n{"_id": "b", "text": "Autre."}\n'
 _FEED = (
     b'<?xml version="1.0"?><rss version="2.0"><channel><title>Fil</title><item><guid>1</guid><title>Titre</title>'
-    b"<description>Un &lt;b&gt;texte&lt;/b&gt;.</description><pubDate>Tue, 23 May 2023 11:58:00 +0200</pubDate></item></channel></rss>"
+    b"<description>Un &lt;b&gt;texte&lt;/b&gt;.</description><pubDate>Tue, 23 May 2023 11:58:00 +0200</pubDate>"
+    b"</item></channel></rss>"
 )
 _PAGE = (
-    b'<!DOCTYPE html><html lang="fr"><head><title>Direct</title><script type="application/ld+json">{"@type": "LiveBlogPosting", '
-    b'"liveBlogUpdate": [{"@type": "BlogPosting", "headline": "T", "articleBody": "Un texte.", "datePublished": "2023-05-23T11:58:00+02:00"}]}'
-    b'</script></head><body><article id="a"><time datetime="2023-05-23T11:58:00+02:00">11:58</time><h2>Titre</h2><p>Un texte assez long.</p>'
-    b'</article><article id="b"><time>11:50</time><p>Un autre.</p></article></body></html>'
+    b'<!DOCTYPE html><html lang="fr"><head><title>Direct</title><script type="application/ld+json">'
+    b'{"@type": "LiveBlogPosting", "liveBlogUpdate": [{"@type": "BlogPosting", "headline": "T", "articleBody": "Un texte.", '
+    b'"datePublished": "2023-05-23T11:58:00+02:00"}]}</script></head><body><article id="a">'
+    b'<time datetime="2023-05-23T11:58:00+02:00">11:58</time><h2>Titre</h2><p>Un texte assez long.</p></article>'
+    b'<article id="b"><time>11:50</time><p>Un autre.</p></article></body></html>'
 )
-_MARKDOWN = "---\ntitle: Fil\ndate: 2023-05-23\n---\n# Direct\n\n## 11h58 : Titre\n\nUn *texte*.\n\n- un\n- deux\n".encode()
+_MARKDOWN = b"---\ntitle: Fil\ndate: 2023-05-23\n---\n# Direct\n\n## 11h58 : Titre\n\nUn *texte*.\n\n- un\n- deux\n"
 _WARC = (
     b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://example.org/\r\nWARC-Date: 2023-05-23T09:58:00Z\r\n"
     b"WARC-Record-ID: <urn:uuid:1>\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n"
@@ -282,9 +289,11 @@ _MANIFEST_SAMPLE = (
     b'["a.txt"]\nlang = "fr"\ntz = "Europe/Paris"\ndate = 2023-05-23\ntitle = "Direct"\nurl = "https://example.org/"\n'
 )
 _FILTERS = [
-    b'{"type": "and", "filters": [{"type": "eq", "key": "lang", "value": "fr"}, {"type": "in", "key": "year", "value": [2023, 2024]}]}',
+    b'{"type": "and", "filters": [{"type": "eq", "key": "lang", "value": "fr"}, '
+    b'{"type": "in", "key": "year", "value": [2023, 2024]}]}',
     b'{"type": "gte", "key": "published", "value": 1684800000}',
-    b'{"type": "or", "filters": [{"type": "lt", "key": "day", "value": "2023-05-23"}, {"type": "ne", "key": "title", "value": ""}]}',
+    b'{"type": "or", "filters": [{"type": "lt", "key": "day", "value": "2023-05-23"}, '
+    b'{"type": "ne", "key": "title", "value": ""}]}',
 ]
 _CURSORS = [Cursor(3, 10, tuple(range(5, 50)), (51, 60)).written(b"key", "question").encode(), b"", b"AAAAAAAAAAAAAAAAAAAA"]
 _TABLES = (
@@ -299,6 +308,7 @@ _MOMENTS = (
     b"1684835880",
     b"Tue, 23 May 2023 11:58:00 +0200",
 )
+_QUERY = b'"phrase exacte" -mot source:direct lang:fr before:2023-05-24 Qui ?'
 
 TARGETS: Mapping[str, Target] = {
     "text": Target(_of("text", "test_readers_text.py"), _read_document("fil.txt")),
@@ -314,7 +324,7 @@ TARGETS: Mapping[str, Target] = {
     "warc": Target(_of("warc", "test_readers_warc.py", _WARC % (len(_HTTP), _HTTP)), _read_document("fil.warc")),
     "manifest": Target(_of("toml", "test_documents.py", _MANIFEST_SAMPLE), _read_manifest),
     "when": Target(lambda lot: mutated(lot, mutations.questions(), WORDS["when"]), _read_when),
-    "query": Target(_of("query", "test_operators.py", b'"phrase exacte" -mot source:direct lang:fr before:2023-05-24 Qui ?'), _read_query),
+    "query": Target(_of("query", "test_operators.py", _QUERY), _read_query),
     "filter": Target(_of("json", "test_filters.py", *_FILTERS), _read_filter),
     "cursor": Target(lambda lot: mutated(lot, _CURSORS, [b"=", b"A", b"-", b"_"]), _read_cursor),
     "moment": Target(_of("when", "test_dates.py", *_MOMENTS), _read_moment),
@@ -327,18 +337,18 @@ TARGETS: Mapping[str, Target] = {
 
 def made(target: str, number: int) -> bytes:
     """The input of this number."""
-    return TARGETS[target].make(random.Random(f"{target} {number}"))  # noqa: S311
+    return TARGETS[target].make(random.Random(f"{target} {number}"))
 
 
 @contextmanager
-def bounded(seconds: float = BOUND) -> Iterator[None]:
-    """Raise `Hang` when the block takes longer; and end the process when not even that can be raised."""
+def bounded() -> Iterator[None]:
+    """Raise `Hang` when the block takes longer than BOUND; and end the process when not even that can be raised."""
 
     def late(number: int, frame: FrameType | None) -> None:
-        raise Hang(f"longer than {seconds} s")
+        raise Hang(f"longer than {BOUND} s")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, BOUND)
     try:
         yield
     finally:
@@ -352,11 +362,9 @@ def failure(target: str, data: bytes) -> str:
         with bounded():
             TARGETS[target].read(data)
     except Exception as error:
-        at = error.__traceback__
-        while at is not None and at.tb_next is not None:
-            at = at.tb_next
-        where = f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
-        return f"{type(error).__name__} at {where}: {str(error)[:200]}"
+        # What was late is where it was when the alarm came.
+        at = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "late"][-1]
+        return f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}: {str(error)[:200]}"
     return ""
 
 
@@ -392,7 +400,8 @@ class Run:
 
 def fuzz(target: str, first: int, inputs: int, until: float, most_failures: int = 5) -> Run:
     """Read so many inputs from the number `first` on, while the clock has not come to `until`."""
-    process, failures, slowest, done, before = psutil.Process(), {}, 0.0, 0, 0
+    process, slowest, done, before = psutil.Process(), 0.0, 0, 0
+    failures: dict[str, bytes] = {}
     began = time.monotonic()
     for number in range(first, first + inputs):
         if done == WARM:
