@@ -9,16 +9,13 @@ accepted (a text may still be no date), and that whatever does not is refused (c
 """
 
 import argparse
-import contextlib
 import http.client
-import os
 import random
 import re
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -30,8 +27,8 @@ from index.documents import Facts
 from index.ingest import ingest
 from tests.bench.fuzz_readers import GROWTH
 from tests.bench.mutations import WORDS, literals, mutated, questions
+from tests.bench.started import ROOT, environment, serve, started
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 BOUND = 30
 """Seconds that an answer may take; most take a thousandth of one."""
 OPERATIONS = 26
@@ -47,40 +44,6 @@ class Found:
 
     cases: int
     failures: Sequence[str]
-
-
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[tuple[str, int]]:
-    """A server of its own over an index of seeds/ while the block lasts: its address, and the id of its process."""
-    ingest([ROOT / "seeds"], folder / "index", HashingEncoder(), Facts(tz="Europe/Paris"))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FILROUGE_")}
-    environment = {**kept, "FILROUGE_MODEL": "hashing", "FILROUGE_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--index", str(folder / "index"), "--port", "0"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        try:
-            assert process.stdout
-            line = process.stdout.readline()
-            watchdog.cancel()
-            found = re.search(r"http://\S+:\d+", line)
-            if found is None:
-                raise RuntimeError(f"no server: {(folder / 'log').read_text()}")
-            yield found[0], process.pid
-        finally:
-            watchdog.cancel()
-            process.terminate()
-            try:
-                process.communicate(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
 
 
 def called(address: str, cases: int, seed: int, phases: str = "coverage,fuzzing") -> Found:
@@ -136,13 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=5000, help="of the API; a fifth as many of pages")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as name, served(Path(name)) as (address, pid):
-        process = psutil.Process(pid)
-        warm = [called(address, given.cases // 10, given.seed), paged(address, given.cases // 20, given.seed)]
-        before = process.memory_info().rss
-        found = [*warm, called(address, given.cases, given.seed + 1), paged(address, given.cases // 5, given.seed + 1)]
-        grown = process.memory_info().rss - before
-        log = (Path(name) / "log").read_text()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ingest([ROOT / "seeds"], folder / "index", HashingEncoder(), Facts(tz="Europe/Paris"))
+        env = environment(FILROUGE_MODEL="hashing", FILROUGE_CACHE=str(folder / "cache"))
+        with started(serve(folder / "index"), folder / "log", env) as server:
+            address, process = server.address, psutil.Process(server.pid)
+            warm = [called(address, given.cases // 10, given.seed), paged(address, given.cases // 20, given.seed)]
+            before = process.memory_info().rss
+            found = [*warm, called(address, given.cases, given.seed + 1), paged(address, given.cases // 5, given.seed + 1)]
+            grown = process.memory_info().rss - before
+        log = (folder / "log").read_text(encoding="utf-8")
     failures = [one for part in found for one in part.failures]
     if "Traceback" in log:
         failures.append(log[-3000:])
