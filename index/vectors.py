@@ -19,6 +19,7 @@ import faiss
 import numpy as np
 
 from embed.encoder import Vectors
+from embed.stages import stage
 from index.records import Ids, Ranking
 
 _FILE = re.compile(r"vectors-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)\.faiss")
@@ -186,6 +187,7 @@ class FaissView:
     segments: tuple[_Segment, ...]
     dead: Ids
 
+    @stage("nearest")
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""
         found = [self._in_segment(segment, vector, k, among) for segment in self.segments]
