@@ -17,9 +17,11 @@ fuzz: $(DEVELOPED)
 	$(BIN)/python -m tests.bench.fuzz_readers --inputs 20000 --seconds 150
 	$(BIN)/python -m tests.bench.fuzz_api --cases 5000
 
-# The same for two hours or a million inputs, on from where the last run ended; what fails is kept in .fuzz/failed.
+# A million of them, on from where the last run ended, then an hour led by coverage; what fails is kept in .fuzz/failed.
 nightly: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	$(BIN)/python -m tests.bench.fuzz_readers --inputs 1000000 --seconds 7200 --kept .fuzz
+	$(BIN)/python -m tests.bench.fuzz_guided --seconds 3600 --kept .fuzz
 	$(BIN)/python -m tests.bench.fuzz_api --cases 20000 --seed 2
 
 # 64 clients for five minutes while another process indexes; RIVAL=PYTHON of an environment with txtai[api] beside it.

@@ -1,6 +1,8 @@
 """Readers and the API, given a little of what `make fuzz` gives them a lot of; and that what fails there would be seen."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 
 from tests.bench import fuzz_readers
 from tests.bench.fuzz_api import called, paged
+from tests.bench.fuzz_guided import told
 from tests.bench.fuzz_readers import TARGETS, Target, failure, fuzz, made, shortened
 from tests.bench.mutations import literals, questions, seeds
+from tests.bench.started import environment
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -67,6 +71,45 @@ def test_a_run_keeps_what_failed_and_the_next_goes_on_behind_it(tmp_path: Path) 
     assert fuzz_readers.main(arguments) == 1
     assert json.loads((tmp_path / "next.json").read_text()) == {"fragile": 20}
     assert [path.read_bytes() for path in (tmp_path / "failed").iterdir()] == [b"Z"]
+
+
+_GUIDED = """
+from pathlib import Path
+from tests.bench import fuzz_guided, fuzz_readers
+fuzz_guided.guide(*{arguments!r}, Path({kept!r}))
+"""
+
+
+def guided(target: str, kept: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """A short run that is led by coverage."""
+    pytest.importorskip("atheris")
+    code = before + _GUIDED.format(arguments=(target, 300, 30), kept=str(kept))
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+
+
+def test_coverage_leads_to_what_is_of_use_and_it_is_kept(tmp_path: Path) -> None:
+    done = guided("filter", tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(told(done.stderr, "number_of_executed_units")) >= 300
+    assert len(list((tmp_path / "corpus" / "filter").iterdir())) > 3
+    assert list((tmp_path / "failed").iterdir()) == []
+
+
+def test_a_run_that_is_led_by_coverage_ends_at_what_fails_and_keeps_it(tmp_path: Path) -> None:
+    # The modules are imported anew, but not the library that reads a filter.
+    breaks = "import json; real = json.loads; json.loads = lambda data: 1 // 0 if isinstance(data, bytes) else real(data)\n"
+    done = guided("filter", tmp_path, breaks)
+    assert done.returncode != 0
+    assert "ZeroDivisionError" in done.stdout + done.stderr
+    assert [path.name.startswith("filter-crash-") for path in (tmp_path / "failed").iterdir()] == [True]
 
 
 def test_an_input_is_told_by_its_number() -> None:
