@@ -93,6 +93,14 @@ class Metrics:
             registry=own,
             multiprocess_mode="mostrecent",
         )
+        self.recall_wanted = Counter(
+            "filrouge_recall_wanted",
+            "Of a question now and then, the passages that are nearest to it; 0 while the engine is exact.",
+            registry=own,
+        )
+        self.recall_found = Counter(
+            "filrouge_recall_found", "Those of them that the engine found: this by that is its recall.", registry=own
+        )
         # All that there can be is there from the start, so that a rate begins at 0 and not with the first event.
         for name in STAGES:
             self.stages.labels(name)
@@ -116,6 +124,9 @@ class Metrics:
         the last that were known.
         """
         if searcher is not None:
+            tally = searcher.recall.taken()
+            self.recall_wanted.inc(tally.wanted)
+            self.recall_found.inc(tally.found)
             try:
                 snapshot = searcher.reader.snapshot()
                 entries, passages = searcher.reader.store.counts(snapshot.generation)

@@ -19,6 +19,7 @@ from index.pages import Cursor
 from index.past import Past
 from index.quotes import Sentence
 from index.reader import Filters, Reader, Snapshot
+from index.recall import Recall
 from index.records import Hit, Ranking
 from index.remembered import Remembered
 from index.reread import reread
@@ -77,6 +78,7 @@ class Searcher:
         self._encoder = encoder
         self.reader = Reader(folder, encoder.card if encoder else None)
         self.past = Past(self.reader)
+        self.recall = Recall()
         self._paged: Remembered[Snapshot] = Remembered("pages", _PAGED)
         self._everything: Remembered[Ranked] = Remembered("rankings", _PAGED)
 
@@ -218,6 +220,7 @@ class Searcher:
 
     def _first(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """The ranking that the first `k` hits come from."""
+        self.recall.look(asked.vector, snapshot)
         return _ranked(asked, *gather(asked, max(CANDIDATES, 3 * k), filters, snapshot), snapshot)
 
     def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:

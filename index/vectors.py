@@ -187,6 +187,11 @@ class FaissView:
     segments: tuple[_Segment, ...]
     dead: Ids
 
+    @property
+    def approximate(self) -> bool:
+        """See `VectorView.approximate`."""
+        return False
+
     @stage("nearest")
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""

@@ -286,7 +286,8 @@ _WARC = (
 )
 _HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + _PAGE
 _MANIFEST_SAMPLE = (
-    b'["a.txt"]\nlang = "fr"\ntz = "Europe/Paris"\ndate = 2023-05-23\ntitle = "Direct"\nurl = "https://example.org/"\n'
+    b'[[document]]\nfile = "a.txt"\nlang = "fr"\ntz = "Europe/Paris"\ndate = 2023-05-23\ntitle = "Direct"\n'
+    b'url = "https://example.org/"\n'
 )
 _FILTERS = [
     b'{"type": "and", "filters": [{"type": "eq", "key": "lang", "value": "fr"}, '
