@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -48,11 +49,15 @@ OpenSearcher = Callable[[], Searcher]
 
 
 def create_app(
-    open_searcher: OpenSearcher, threshold: float | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
+    open_searcher: OpenSearcher,
+    threshold: float | None = None,
+    at_once: int = AT_ONCE,
+    waiting: int = WAITING,
+    shared: FilePath | None = None,
 ) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
     `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
-    `waiting` see `Turns`.
+    `waiting` see `Turns`, and for `shared` see `Metrics`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -67,7 +72,7 @@ def create_app(
             readiness.why_not = ENDING
             app.state.searcher = app.state.mcp = None
 
-    readiness, metrics = Readiness(), Metrics()
+    readiness, metrics = Readiness(), Metrics(shared)
 
     app = FastAPI(
         title="filrouge",

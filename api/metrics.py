@@ -11,9 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +34,8 @@ MEDIA = CONTENT_TYPE_PLAIN_1_0_0
 GONE = "499"
 """What stands in the place of a status where the client left before it had one."""
 log = logging.getLogger("filrouge.api")
+# A series more for each, of no use to who looks at rates.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _STAGE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -192,3 +202,8 @@ def template(scope: Scope, routes: Sequence[BaseRoute]) -> str:
 def share(folder: Path) -> None:
     """Have the processes that are started from now on count together in `folder`, each with `Metrics(folder)`."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def forget(folder: Path, pid: int) -> None:
+    """A process that counted in `folder` has ended: what it was at work on is nobody's work now; what it counted stays."""
+    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

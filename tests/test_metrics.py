@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.metrics import GONE, MEDIA, Measured, Metrics
+from api.metrics import GONE, MEDIA, Measured, Metrics, forget
 from embed.batching import BatchingEncoder
 from embed.hashing import HashingEncoder
 from embed.stages import CACHES, STAGES, Account
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_before_its_answer_is_counted_as_gone() -> None:
 
 
 _WORKER = """
-import sys
+import os, sys
 from pathlib import Path
 from api.metrics import Metrics
 from embed.stages import Account
@@ -188,7 +188,8 @@ metrics = Metrics(Path(sys.argv[1]))
 spent = Account()
 spent.seconds["read"] = 0.5
 metrics.answered("/search", "GET", "200", 1.0, spent)
-metrics.waiting.set(2)
+metrics.working.set(2)
+print(os.getpid())
 if len(sys.argv) > 2:
     print(metrics.text(None, ready=True).decode())
 """
@@ -197,6 +198,9 @@ if len(sys.argv) > 2:
 def test_processes_that_share_a_folder_are_seen_as_one(tmp_path: Path, environment: Mapping[str, str]) -> None:
     printed = ""
     for more in ([], [], ["last"]):
+        # One that ended is at work on nothing.
+        if printed:
+            forget(tmp_path, int(printed.splitlines()[0]))
         printed = subprocess.run(
             [sys.executable, "-c", _WORKER, str(tmp_path), *more],
             env={**environment, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
@@ -207,6 +211,7 @@ def test_processes_that_share_a_folder_are_seen_as_one(tmp_path: Path, environme
         ).stdout
     assert 'filrouge_requests_total{method="GET",route="/search",status="200"} 3.0' in printed
     assert 'filrouge_stage_seconds_sum{stage="read"} 1.5' in printed
+    assert "filrouge_requests_working 2.0" in printed
     assert "filrouge_ready 1.0" in printed
 
 
