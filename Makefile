@@ -4,13 +4,18 @@ BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
 
-.PHONY: serve test fuzz nightly load quality ranking check bench screenshots
+.PHONY: serve test cluster fuzz nightly load quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality'
+	$(BIN)/python -m pytest -m 'not quality and not cluster'
+
+# Embedding on several machines: it installs Ray, and needs to make a network of its own.
+cluster: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(BIN)/python -m pytest -m cluster tests
 
 # Readers and the API, given what nobody should send; minutes.
 fuzz: $(DEVELOPED)

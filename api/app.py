@@ -21,7 +21,7 @@ from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
-from api.readiness import ENDING, Readiness
+from api.readiness import ENDING, Admission, Readiness
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -87,9 +87,11 @@ def create_app(
         redoc_url=None,
     )
     app.state.readiness = readiness
-    app.add_middleware(Turns, at_once=at_once, waiting=waiting, readiness=readiness, metrics=metrics)
+    app.add_middleware(Turns, at_once=at_once, waiting=waiting, metrics=metrics)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
+    # Who came in time is answered, however slowly the rest of it comes.
+    app.add_middleware(Admission, readiness=readiness, metrics=metrics)
     app.add_middleware(FailurePages)
     problems.install(app)
     _add_routes(app, threshold, metrics)

@@ -7,14 +7,10 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import PATH as METRICS
 from api.metrics import Metrics
-from api.problems import RETRY_AFTER, ProblemResponse, problem
-from api.readiness import Readiness
+from api.problems import RETRY_AFTER, problem
+from api.readiness import ALWAYS
 from embed.stages import stage
-
-_ALWAYS = ("/health", "/ready", METRICS)
-"""Whoever asks these wants to know how a busy server is."""
 
 log = logging.getLogger("filrouge.api")
 
@@ -27,13 +23,11 @@ class Turns:
     places are taken, one who has fewer of them gets the last of whoever has most, who is refused instead.
 
     A client that leaves while it waits gives up its place. The turn ends when the answer begins, for then it is made, so that
-    one who reads slowly keeps nobody waiting. While no questions are taken (`readiness`), all are refused but those who have a
-    turn or wait for one. How the server is can always be asked.
+    one who reads slowly keeps nobody waiting. How the server is can always be asked.
     """
 
-    def __init__(self, app: ASGIApp, at_once: int, waiting: int, readiness: Readiness, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, at_once: int, waiting: int, metrics: Metrics) -> None:
         self._app = app
-        self._readiness = readiness
         self._metrics = metrics
         self._free = at_once
         self._places = waiting
@@ -43,12 +37,8 @@ class Turns:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http" or scope["path"] in _ALWAYS:
+        if scope["type"] != "http" or scope["path"] in ALWAYS:
             await self._app(scope, receive, send)
-            return
-        if self._readiness.why_not is not None:
-            self._metrics.refused.labels("not_ready").inc()
-            await _refusal(self._readiness.why_not, "not-ready")(scope, receive, send)
             return
         client = (scope.get("client") or ("",))[0]
         if self._free:
@@ -111,7 +101,8 @@ class Turns:
             log.warning("requests are refused: %d are waiting already", self._places)
             self._refusing = True
         self._metrics.refused.labels("busy").inc()
-        await _refusal("too many requests are waiting; try again in a moment", "server-busy")(scope, receive, send)
+        told = "too many requests are waiting; try again in a moment"
+        await problem(HTTPStatus.SERVICE_UNAVAILABLE, told, "server-busy", headers=RETRY_AFTER)(scope, receive, send)
 
     async def _wait(self, client: str, receive: Receive) -> bool | None:
         """Wait for a turn: True when it has come, False when the place went to another client, None when the client left."""
@@ -145,7 +136,3 @@ class Turns:
             self._free += 1
             self._metrics.working.dec()
             self._refusing = False
-
-
-def _refusal(told: str, kind: str) -> ProblemResponse:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, told, kind, headers=RETRY_AFTER)

@@ -39,6 +39,7 @@ ONLY_IN = {
     "protego": {"index/fetch.py"},
     "mcp": {"api/mcp.py"},
     "prometheus_client": {"api/metrics.py"},
+    "ray": {"index/backfill.py"},
     "pandas": {"index/frames.py", "index/notebook.py"},
     "langchain_core": {"api/langchain.py"},
     "llama_index": {"api/llamaindex.py"},

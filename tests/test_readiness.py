@@ -1,12 +1,15 @@
 """Whether questions are taken, told apart from whether the process is alive."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
-from api.readiness import ENDING, LOADING, Readiness
+from api.metrics import Metrics
+from api.readiness import ENDING, LOADING, Admission, Readiness
 from embed.hashing import HashingEncoder
 from index.search import Searcher
 
@@ -34,3 +37,31 @@ def test_who_asks_while_no_questions_are_taken_is_told_why_and_when_to_come_agai
         assert (page.status_code, page.headers["retry-after"]) == (503, "2")
         assert client.get("/health").json() == {"status": "alive"}
         assert "filrouge_ready 0.0\n" in client.get("/metrics").text
+
+
+def test_what_came_before_the_end_was_asked_for_is_answered_and_counts_as_no_refusal() -> None:
+    readiness, metrics = Readiness(None), Metrics()
+    answered: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Its body is still on the way when the end is asked for.
+        readiness.why_not = ENDING
+        assert (await receive())["body"] == b"late"
+        answered.append(scope["path"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"late"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answered.append(str(message["status"]))
+
+    async def run() -> None:
+        for path in ("/search", "/sources"):
+            await Admission(app, readiness, metrics)(
+                {"type": "http", "path": path, "method": "GET", "headers": []}, receive, send
+            )
+
+    asyncio.run(run())
+    assert answered == ["/search", "503"]
+    assert metrics.registry.get_sample_value("filrouge_requests_refused_total", {"reason": "not_ready"}) == 1

@@ -18,7 +18,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
 from api.metrics import Metrics
-from api.readiness import ENDING, Readiness
 from api.turns import Turns
 from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
@@ -29,8 +28,8 @@ class Door:
     """An application whose requests are each answered when they are let through, by name; and what it has seen."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self.readiness, self.metrics = Readiness(None), Metrics()
-        self.turns = Turns(self._app, at_once, waiting, self.readiness, self.metrics)
+        self.metrics = Metrics()
+        self.turns = Turns(self._app, at_once, waiting, self.metrics)
         self.working: list[str] = []
         self.answered: list[str] = []
         self.refused: list[str] = []
@@ -283,20 +282,6 @@ def test_whether_the_server_is_alive_and_ready_can_be_asked_when_it_is_full() ->
         assert await door.end() == [None] * 5
 
 
-def test_a_server_that_is_ending_answers_those_it_took_and_those_who_wait_and_refuses_the_rest() -> None:
-    @at_door(at_once=1, waiting=5)
-    async def door(door: Door) -> None:
-        await door.come("a", "b")
-        door.readiness.why_not = ENDING
-        await door.come("c", "health")
-        assert (door.working, door.refused) == (["a", "health"], ["c"])
-        await door.let("a", "b", "health")
-        assert await door.end() == [None] * 4
-
-    assert door.answered == ["a", "b", "health"]
-    assert door.metrics.registry.get_sample_value("filrouge_requests_refused_total", {"reason": "not_ready"}) == 1
-
-
 def test_a_monitor_sees_who_works_who_waits_and_who_was_refused() -> None:
     def seen(door: Door) -> list[float | None]:
         value = door.metrics.registry.get_sample_value
@@ -339,7 +324,7 @@ def test_what_is_no_request_takes_no_turn() -> None:
         raise AssertionError
 
     async def run() -> None:
-        turns = Turns(app, 1, 0, Readiness(), Metrics())
+        turns = Turns(app, 1, 0, Metrics())
         for _ in range(3):
             await turns({"type": "lifespan"}, nothing, nothing)
 
