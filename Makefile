@@ -3,19 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
+AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster fuzz nightly load quality ranking check bench screenshots
+.PHONY: serve test cluster hostile fuzz nightly load quality ranking check audit sbom bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality and not cluster'
+	$(BIN)/python -m pytest -m 'not quality and not cluster and not hostile'
 
 # Embedding on several machines: it installs Ray, and needs to make a network of its own.
 cluster: $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	$(BIN)/python -m pytest -m cluster tests
+
+# All texts that mean harm, of which `make test` takes every fourth.
+hostile: $(DEVELOPED)
+	$(BIN)/python -m pytest -m hostile tests
 
 # Readers and the API, given what nobody should send; minutes.
 fuzz: $(DEVELOPED)
@@ -46,6 +51,14 @@ check: $(DEVELOPED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# What is installed, among known vulnerabilities; without a list of those within reach it says so.
+audit: $(INSTALLED) $(AUDITED)
+	.venv/audit/bin/python .ci/audit.py $(BIN)/python
+
+# All that is installed, in CycloneDX.
+sbom: $(INSTALLED) $(AUDITED)
+	.venv/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json $(BIN)/python
+
 bench: $(DEVELOPED)
 	$(BIN)/filrouge bench embed
 	$(BIN)/filrouge bench read
@@ -67,4 +80,10 @@ $(INSTALLED): pyproject.toml
 # And what tests need beside it: clients of the doors, readers of the exports.
 $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# Apart, so that what audits is not among what is audited.
+$(AUDITED): $(INSTALLED)
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
 	touch $@

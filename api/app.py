@@ -7,11 +7,15 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request, Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from api import openai, opened, problems, replies, rerank, research
+from api import access, openai, opened, problems, replies, rerank, research
+from api.access import OPEN, Access, Policy
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
+from api.headers import SafeHeaders
+from api.journal import Journal
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
@@ -19,6 +23,7 @@ from api.metrics import MEDIA, Measured, Metrics
 from api.metrics import PATH as METRICS_PATH
 from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
+from api.origins import Origins
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
 from api.readiness import ENDING, Admission, Readiness
@@ -53,11 +58,12 @@ def create_app(
     threshold: float | None = None,
     at_once: int = AT_ONCE,
     waiting: int = WAITING,
+    policy: Policy = OPEN,
     shared: FilePath | None = None,
 ) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
     `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
-    `waiting` see `Turns`, and for `shared` see `Metrics`.
+    `waiting` see `Turns`, for `policy` `api.access`, and for `shared` `Metrics`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -87,22 +93,37 @@ def create_app(
         redoc_url=None,
     )
     app.state.readiness = readiness
+    # From here each stands around those before it.
     app.add_middleware(Turns, at_once=at_once, waiting=waiting, metrics=metrics)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
     # Who came in time is answered, however slowly the rest of it comes.
     app.add_middleware(Admission, readiness=readiness, metrics=metrics)
+    # Whoever may not ask is not read, nor waited for.
+    app.add_middleware(Access, policy=policy)
     app.add_middleware(FailurePages)
+    if policy.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=policy.origins,
+            allow_methods=["GET", "POST"],
+            # Clients send headers of their own; none of them opens anything but the key.
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    app.add_middleware(Origins, hosts=policy.hosts, origins=policy.origins)
+    app.add_middleware(Journal, questions=policy.log_questions)
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(Measured, metrics=metrics)
     problems.install(app)
+    access.describe(app)
     _add_routes(app, threshold, metrics)
-    routers = (research.build_router(threshold), openai.router, rerank.router, page_routes.routes(threshold))
-    for router in routers:
-        app.include_router(router)
+    app.include_router(research.build_router(threshold))
+    app.include_router(openai.router)
+    app.include_router(rerank.router)
+    app.include_router(page_routes.routes(threshold))
     # A protocol of its own, which describes itself: not in the description of the others.
     app.router.routes.append(Route(MCP_PATH, Endpoint(), include_in_schema=False))
-    # Around everything: what is answered in front of the routes is counted too.
-    routes = [one for router in (app, *routers) for one in router.routes if hasattr(one, "path")]
-    app.add_middleware(Measured, metrics=metrics, routes=routes)
     return app
 
 

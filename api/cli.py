@@ -26,6 +26,7 @@ from api.commands import (
     run_follow,
     run_histogram,
     run_index,
+    run_keys,
     run_mcp,
     run_repair,
     run_search,
@@ -152,6 +153,19 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--workers", type=_count, metavar="N", help="processes that answer there (default: setting workers, 1)"
     )
+    _add_keys(command)
+
+    command = _command(commands, "keys", "make and take away keys for those who ask filrouge serve", run_keys)
+    command.add_argument("what", choices=["add", "list", "rotate", "revoke"], help="what to do")
+    command.add_argument("name", nargs="?", metavar="NAME", help="the name of the key; it stands in the log")
+    command.add_argument(
+        "--scope", choices=["read", "write", "admin"], help="what may be done with it: each also what those before it may"
+    )
+    command.add_argument(
+        "--expires", metavar="T", help="the ISO 8601 date or time from which on it opens nothing (default: never)"
+    )
+    _add_keys(command)
+    _add_json(command)
 
     command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
     _add_index(command)
@@ -226,6 +240,12 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keys", type=Path, metavar="FILE", help="file of the keys (default: setting keys, filrouge-keys.json)"
+    )
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -346,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port", "workers")
+        names = ("index", "model", "tz", "host", "port", "workers", "keys")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         status: int = given.function(given, settings)
         return status

@@ -340,7 +340,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     # The port and the index first: a model is long to load for nothing.
     if not given.paths:
         Store.open(settings.index).close()
-    with server.listen(settings.host, settings.port, alone=settings.workers == 1) as listener:
+    with server.listen(settings.host, settings.port, settings.keys, alone=settings.workers == 1) as listener:
         encoder = None
         if given.paths:
             encoder = open_encoder(settings)
@@ -356,6 +356,48 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
         # Each worker has a model of its own.
         del encoder
         return workers.serve(listener, settings)
+
+
+def run_keys(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge keys`."""
+    from datetime import UTC
+
+    from api import keys
+    from index import dates
+
+    path = settings.keys
+    if given.what == "list":
+        known = keys.read(path) if path.exists() else ()
+        if given.json:
+            print(json.dumps({"file": str(path), "keys": [one.model_dump(mode="json", exclude={"sha256"}) for one in known]}))
+        else:
+            console.keys(path, known)
+        return 0
+    if given.name is None:
+        raise FilrougeError(f"which key? filrouge keys {given.what} NAME")
+    if given.what == "add" and given.scope is None:
+        raise FilrougeError("what may be done with the key? give --scope read, --scope write or --scope admin")
+    if given.what != "add" and (given.scope or given.expires):
+        raise FilrougeError(f"--scope and --expires are for keys add; keys {given.what} leaves both as they are")
+    if given.what == "revoke":
+        keys.revoke(path, given.name)
+        told, made = f"{given.name}: revoked in {path}", None
+    else:
+        expires = dates.moment(given.expires, dates.zone(settings.tz), "expires").astimezone(UTC) if given.expires else None
+        made = (
+            keys.add(path, given.name, keys.Scope(given.scope), expires)
+            if given.what == "add"
+            else keys.rotate(path, given.name)
+        )
+        told = f"{given.name}: in {path}. This is the only time that the key is shown; servers take it from now on."
+    if given.json:
+        print(json.dumps({"file": str(path), "name": given.name, "key": made}))
+    else:
+        # The key alone on the output, so that it can be piped to where it is kept.
+        print(told, file=sys.stderr)
+        if made:
+            print(made)
+    return 0
 
 
 def run_mcp(given: argparse.Namespace, settings: Settings) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from api.batch import BatchOut
     from api.counting import CountsOut, FacetsOut, HistogramOut
     from api.exports import ExportOut
+    from api.keys import Key
     from api.nearby import SimilarOut
     from embed.bench import Comparison
     from index.answer import Answer
@@ -306,6 +308,18 @@ def versions(found: "Sequence[Version]") -> None:
         console.print(f"    {entry.source}  {_when(entry)}".translate(_CONTROLS), style="dim")
         _print_text(console, entry.title, entry.text, width)
         console.print()
+
+
+def keys(path: Path, known: "Sequence[Key]") -> None:
+    """The keys of a file, in the order in which they were made."""
+    if not known:
+        print(f"no keys in {path}")
+        return
+    table = Table("name", "scope", "made", "expires")
+    for key in known:
+        ends = key.expires.isoformat() if key.expires else "never"
+        table.add_row(key.name, key.scope, key.created.isoformat(), f"{ends}, so no more" if key.expired() else ends)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _when(entry: Entry) -> str:

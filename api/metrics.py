@@ -6,7 +6,6 @@ question and no name of a source is among them.
 
 import logging
 import os
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -22,9 +21,9 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import visits
 from embed.stages import CACHES, STAGES, Account, account, stage
 from index.errors import FilrougeError
 from index.search import Searcher
@@ -159,10 +158,9 @@ class Metrics:
 class Measured:
     """Counts every request, from its arrival to the beginning of its answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -187,16 +185,7 @@ class Measured:
 
     def _count(self, scope: Scope, status: str, began: float, spent: Account) -> None:
         spent.settle()
-        self._metrics.answered(template(scope, self._routes), scope["method"], status, perf_counter() - began, spent)
-
-
-def template(scope: Scope, routes: Sequence[BaseRoute]) -> str:
-    """The route of a request as it is written in the description, such as `/entries/{entry_id}`; `none` where there is none."""
-    route = scope.get("route")
-    if route is None:
-        # It was answered in front of the routes, or by one that does not say so.
-        route = next((one for one in routes if one.matches(scope)[0] is not Match.NONE), None)
-    return getattr(route, "path", "none")
+        self._metrics.answered(visits.of(scope).route or "none", scope["method"], status, perf_counter() - began, spent)
 
 
 def share(folder: Path) -> None:

@@ -1,11 +1,14 @@
 """Running the application: the port, the process, and what the terminal is told."""
 # ruff: noqa: T201 - the address is told on the terminal
 
+import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -14,7 +17,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from api import logs
+from api.access import Policy
 from api.app import create_app
+from api.connections import Connection
+from api.keys import Keyring
 from api.readiness import ENDING, Readiness
 from api.settings import Settings
 from embed import Encoder
@@ -27,11 +34,16 @@ _LONGEST_REQUEST_LINE = 2 * 1024 * 1024
 """Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
 
 
+_RATE = 600
+"""Requests a minute, where others than this machine may ask and nothing is set."""
+
+
 @contextmanager
-def listen(host: str, port: int, alone: bool = True) -> Iterator[socket.socket]:
+def listen(host: str, port: int, keys: Path | None = None, alone: bool = True) -> Iterator[socket.socket]:
     """A listening socket; or, for one that is not `alone`, one that only keeps the address for those that `share` it.
 
-    Raises `FilrougeError` when the address cannot be had, also where others share it.
+    Raises `FilrougeError` when the address cannot be had, also where others share it, or may not: one that others can reach is
+    listened on only when `keys` is a file with a key that is valid.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -41,6 +53,8 @@ def listen(host: str, port: int, alone: bool = True) -> Iterator[socket.socket]:
     except OSError as error:
         raise FilrougeError(f"cannot listen on {host}: {error.strerror or error}") from error
     with listener:
+        if not _is_own(str(address[0])):
+            _require_keys(host, keys)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
@@ -77,12 +91,17 @@ class _Server(uvicorn.Server):
         """Whether it is time to end, asked ten times a second."""
         if not await super().on_tick(counter) or self.force_exit or self._asked_to_end is None:
             return self.should_exit
-        left = self._asked_to_end + self._grace - monotonic()
-        if self.server_state.tasks and left > 0:
+        if self.server_state.tasks and monotonic() < self._asked_to_end + self._grace:
             return False
-        # What is left is for clients that read slowly.
-        self.config.timeout_graceful_shutdown = max(1, round(left))
+        self.force_exit = bool(self.server_state.tasks)
         return True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, at once where something is given up: threads may still work for it, under which nothing may be closed."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            logging.shutdown()
+            os._exit(0)
 
 
 def share(family: int, address: Any) -> socket.socket:
@@ -95,13 +114,38 @@ def share(family: int, address: Any) -> socket.socket:
     return shared
 
 
-def application(settings: Settings, encoder: Encoder, shared: Path | None = None) -> FastAPI:
-    """The application over the index of the settings, open and warm; for `shared` see `api.metrics.Metrics`."""
+def _is_own(address: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
+def _require_keys(host: str, keys: Path | None) -> None:
+    if keys is None or not Keyring(keys).valid():
+        raise FilrougeError(
+            f"{host} can be reached from other machines, and {keys or 'no file'} has no valid key: make one with "
+            "'filrouge keys add NAME --scope read', or leave --host out to listen on the loopback alone"
+        )
+
+
+def make_policy(settings: Settings, address: str) -> Policy:
+    """Who may ask at an address, and how often. Raises `FilrougeError` when the keys cannot be read."""
+    own = _is_own(address)
+    rate = settings.rate if settings.rate is not None else 0 if own else _RATE
+    keyring = Keyring(settings.keys, always=not own)
+    return Policy(keyring, rate, settings.hosts, settings.origins, settings.log_questions)
+
+
+def application(settings: Settings, encoder: Encoder, address: str, shared: Path | None = None) -> FastAPI:
+    """The application over the index of the settings, open and warm, for those who reach `address`; for `shared` see `Metrics`."""
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(settings.index, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
-    return create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting, shared)
+    policy = make_policy(settings, address)
+    logs.configure(
+        settings.log, (settings.index.resolve(), settings.cache.resolve(), settings.keys.resolve().parent, Path.home())
+    )
+    return create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting, policy, shared)
 
 
 def tell(listener: socket.socket, settings: Settings, counts: tuple[int, int]) -> None:
@@ -115,23 +159,27 @@ def tell(listener: socket.socket, settings: Settings, counts: tuple[int, int]) -
 
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
-    app = application(settings, encoder)
+    app = application(settings, encoder, str(listener.getsockname()[0]))
     with Store.open(settings.index) as store:
         tell(listener, settings, store.counts(store.generation()))
-    return run(app, listener, settings.grace)
+    return run(app, listener, settings)
 
 
-def run(app: FastAPI, listener: socket.socket, grace: int) -> int:
-    """The same with an application that is ready, which nothing is told of on the terminal; for `grace` see `_Server`."""
+def run(app: FastAPI, listener: socket.socket, settings: Settings) -> int:
+    """The same with an application that is ready, which nothing is told of on the terminal."""
     config = uvicorn.Config(
         app,
-        # h11 alone lets the length of a request line be set.
-        http="h11",
+        # h11 alone lets the length of a request line be set, and a slow client be cut off.
+        http=Connection,
+        ws="none",
         h11_max_incomplete_event_size=_LONGEST_REQUEST_LINE,
-        log_level="warning",
+        log_config=None,
         server_header=False,
+        # By itself uvicorn believes what anyone on this machine says of an address.
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
     )
-    server = _Server(config, app.state.readiness, grace)
+    server = _Server(config, app.state.readiness, settings.grace)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

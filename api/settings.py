@@ -1,11 +1,13 @@
 """Settings: from the environment, then from a file, then the defaults. The only reader of either."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embed import DEFAULT_MODEL
 from embed.bundled import default_cache
@@ -17,6 +19,10 @@ AT_ONCE, WAITING = 4, 128
 """Two cores answer 16 clients 1.4 times as fast when they work on 4 requests at once as on 16: see ARCHITECTURE.md."""
 MOST_AT_ONCE = 32
 """The threads that requests are answered in are 40: some must be left for who asks whether the process is alive."""
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A list in the file, and in the environment a text with commas or spaces between."""
 
 
 class Settings(BaseSettings):
@@ -51,6 +57,34 @@ class Settings(BaseSettings):
         ),
     ] = None
 
+    keys: Annotated[
+        Path, Field(description="File of the keys that `filrouge keys` makes; keys are asked for as soon as there is one.")
+    ] = Path("filrouge-keys.json")
+    rate: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Requests a minute from one key, or from one address without a key; 0 is no limit. "
+            "Unset is none on the loopback, and 600 elsewhere.",
+        ),
+    ] = None
+    hosts: Annotated[Names, Field(description="Names by which the server may be called, such as that of a proxy.")] = Field(
+        default_factory=tuple
+    )
+    origins: Annotated[Names, Field(description="Origins whose web pages may ask, such as `https://app.example.org`.")] = Field(
+        default_factory=tuple
+    )
+    proxies: Annotated[
+        Names,
+        Field(description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
+    ] = Field(default_factory=tuple)
+    log: Annotated[
+        Literal["problems", "requests", "json"],
+        Field(description="What `filrouge serve` writes down: what goes wrong, also a line for each request, or that as JSON."),
+    ] = "problems"
+    log_questions: Annotated[bool, Field(description="Whether these lines have the questions.")] = False
+
     @field_validator("tz")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -60,7 +94,46 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         return value
 
-    @field_validator("index", "cache")
+    @field_validator("hosts", "origins", "proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        # In the environment they are one text.
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if urlsplit(f"//{name}").hostname != name.lower() or name == "*":
+                raise ValueError(f"'{name}' is no name of a host: write it without scheme and port, as filrouge.example.org")
+        return tuple(name.lower() for name in value)
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}".lower()
+            ):
+                raise ValueError(
+                    f"'{origin}' is no origin: write it as https://app.example.org, in small letters and without a path"
+                )
+        return value
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"'{proxy}' is no address or network of a proxy: write 10.0.0.2 or 10.0.0.0/24") from error
+        return value
+
+    @field_validator("index", "cache", "keys")
     @classmethod
     def _home(cls, value: Path) -> Path:
         # A shell does this to options, and nothing does it to the file.

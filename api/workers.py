@@ -153,10 +153,11 @@ def _work(settings: Settings, address: tuple[int, Any], ready: Event, counted: P
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         # Each gets its share: threads of all workers on every core would only take it from each other.
-        app = server.application(settings, open_encoder(settings, max(cores() // settings.workers, 1)), counted)
+        encoder = open_encoder(settings, max(cores() // settings.workers, 1))
+        app = server.application(settings, encoder, str(address[1][0]), counted)
         with server.share(*address) as listener:
             ready.set()
-            sys.exit(server.run(app, listener, settings.grace))
+            sys.exit(server.run(app, listener, settings))
     except (FilrougeError, EmbedError) as error:
         print(f"filrouge: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -174,7 +174,7 @@ def test_a_client_that_leaves_before_its_answer_is_counted_as_gone() -> None:
     async def nothing(*_: Any) -> Any:
         raise AssertionError
 
-    asyncio.run(Measured(leaves, metrics, [])({"type": "http", "method": "GET", "path": "/"}, nothing, nothing))
+    asyncio.run(Measured(leaves, metrics)({"type": "http", "method": "GET", "path": "/"}, nothing, nothing))
     labels = {"route": "none", "method": "GET", "status": GONE}
     assert metrics.registry.get_sample_value("filrouge_requests_total", labels) == 1
 

@@ -28,7 +28,7 @@ def test_who_asks_while_no_questions_are_taken_is_told_why_and_when_to_come_agai
     app = create_app(lambda: Searcher(seed_index, HashingEncoder()))
     with TestClient(app) as client:
         app.state.readiness.why_not = why
-        for address in ("/ready", "/search?q=x", "/sources", "/nowhere"):
+        for address in ("/ready", "/search?q=x", "/sources"):
             response = client.get(address)
             assert (response.status_code, response.headers["retry-after"]) == (503, "2"), address
             told = response.json()

@@ -8,6 +8,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
+from api.links import web
 from api.page import manner, template
 from api.page.address import Asked
 from api.page.words import LANGUAGES, STRINGS, counted
@@ -80,12 +81,3 @@ class Frame:
 def blank(asked: Asked, language: str) -> Frame:
     """The frame of a page that shows nothing of an index."""
     return Frame(asked, language, UTC, "")
-
-
-def web(url: str | None) -> bool:
-    """Whether a page may link to this address.
-
-    >>> web("https://example.org/"), web("javascript:alert(1)"), web(None)
-    (True, False, False)
-    """
-    return bool(url) and str(url).startswith(("http://", "https://"))
