@@ -136,7 +136,10 @@ def make_policy(settings: Settings, address: str) -> Policy:
 
 
 def application(settings: Settings, encoder: Encoder, address: str, shared: Path | None = None) -> FastAPI:
-    """The application over the index of the settings, open and warm, for those who reach `address`; for `shared` see `Metrics`."""
+    """The application over the index of the settings, open and warm, for those who reach `address`. For `shared` see `Metrics`.
+
+    Raises `FilrougeError` when the index or the keys cannot be read.
+    """
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(settings.index, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
