@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
+MILVUS := .venv/milvus/.filrouge-milvus
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster hostile fuzz nightly load quality ranking check audit sbom bench screenshots
+.PHONY: serve test cluster milvus hostile fuzz nightly load quality ranking check audit sbom bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -17,6 +18,11 @@ test: $(DEVELOPED)
 cluster: $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	$(BIN)/python -m pytest -m cluster tests
+
+# Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
+milvus: $(MILVUS)
+	.venv/milvus/bin/python -m pytest -m milvus tests
+	.venv/milvus/bin/python -m pytest tests/test_guides.py -k cluster
 
 # All texts that mean harm, of which `make test` takes every fourth.
 hostile: $(DEVELOPED)
@@ -67,6 +73,11 @@ bench: $(DEVELOPED)
 	$(BIN)/filrouge bench walk
 	$(BIN)/filrouge bench serve
 
+# Speed and memory up to a million passages, for api/guides/capacity.md: half an hour, 6 GB of memory.
+capacity: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m tests.bench.measure_capacity
+
 # The two pictures of the README; they need Chromium.
 screenshots: $(DEVELOPED)
 	$(BIN)/python -m tests.bench.take_screenshots
@@ -80,6 +91,14 @@ $(INSTALLED): pyproject.toml
 # And what tests need beside it: clients of the doors, readers of the exports.
 $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(MILVUS): $(DEVELOPED)
+	$(BIN)/python -m venv .venv/milvus
+	# What is installed in the first one is found from the second, behind its own.
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+	  > "$$(.venv/milvus/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
+	.venv/milvus/bin/python -m pip install --quiet 'setuptools>=77,<81' milvus-lite==2.5.1 milvus==2.3.5
 	touch $@
 
 # Apart, so that what audits is not among what is audited.

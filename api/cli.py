@@ -28,6 +28,7 @@ from api.commands import (
     run_index,
     run_keys,
     run_mcp,
+    run_migrate,
     run_repair,
     run_search,
     run_serve,
@@ -40,6 +41,7 @@ from embed import EmbedError
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 from index.records import STEPS
+from index.tiers import TIERS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     _add_facts(command)
     _add_json(command)
 
@@ -147,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="documents to read into the index first")
     _add_index(command)
     _add_model(command)
+    _add_tier(command)
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
@@ -203,6 +207,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--documents", nargs="+", type=Path, metavar="PATH", help="what read reads, in place of pages of its own"
     )
+    command.add_argument(
+        "--size", type=_count, default=50_000, metavar="N", help="vectors that search searches among (default: 50000)"
+    )
     command.add_argument("--questions", type=int, default=150, metavar="N", help="at most so many a direction (default: 150)")
     _add_model(command)
     _add_json(command)
@@ -221,13 +228,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
     command.add_argument("file", type=Path, metavar="FILE", help="the file to write; index and repair take it as --vectors")
-    _add_index(command)
+    _add_folder(command)
+    _add_json(command)
+
+    command = _command(commands, "migrate", "copy an index from a folder to a Milvus server or back, and prove it", run_migrate)
+    command.add_argument("source", metavar="FROM", help="a folder, or the address of a Milvus server")
+    command.add_argument("target", metavar="TO", help="the other of the two")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="questions that both must answer alike, one a line")
+    command.add_argument(
+        "--sample", type=_count, default=100, metavar="N", help="else so many titles and sentences of the index (default: 100)"
+    )
+    command.add_argument(
+        "--shards", type=_count, default=1, metavar="N", help="parts of a new collection that are written at once (default: 1)"
+    )
+    _add_model(command)
     _add_json(command)
 
     command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
-    _add_index(command)
+    _add_folder(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     _add_json(command)
     return parser
 
@@ -239,6 +260,14 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument(
+        "--engine", choices=["embedded", "milvus"], help="ask the folder or a Milvus server (default: embedded)"
+    )
+    parser.add_argument("--uri", metavar="URI", help="address of the Milvus server (default: setting uri)")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
 
 
@@ -304,6 +333,15 @@ def _add_vectors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tier",
+        choices=["auto", *TIERS],
+        metavar="T",
+        help=f"what vectors are held in: {', '.join(TIERS)}, or auto, which goes by their number (default: setting tier)",
+    )
+
+
 def _add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--date",
@@ -366,8 +404,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port", "workers", "keys")
+        names = ("index", "engine", "uri", "model", "tier", "tz", "host", "port", "workers", "keys")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
+        if getattr(given, "uri", None) and settings.engine != "milvus":
+            raise FilrougeError("--uri names a Milvus server, and the folder is asked: add --engine milvus")
         status: int = given.function(given, settings)
         return status
     except (FilrougeError, EmbedError) as error:

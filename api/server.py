@@ -27,8 +27,8 @@ from api.settings import Settings
 from embed import Encoder
 from embed.batching import BatchingEncoder
 from index.errors import FilrougeError
+from index.place import store_of
 from index.search import Searcher
-from index.store import Store
 
 _LONGEST_REQUEST_LINE = 2 * 1024 * 1024
 """Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
@@ -141,7 +141,7 @@ def application(settings: Settings, encoder: Encoder, address: str, shared: Path
     Raises `FilrougeError` when the index or the keys cannot be read.
     """
     # Clients share one encoder: what they ask at the same time is computed together.
-    searcher = Searcher(settings.index, BatchingEncoder(encoder))
+    searcher = Searcher(settings.place, BatchingEncoder(encoder), settings.asked_tier, growing=True)
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     policy = make_policy(settings, address)
@@ -156,14 +156,14 @@ def tell(listener: socket.socket, settings: Settings, counts: tuple[int, int]) -
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     entries, passages = counts
-    print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
+    print(f"{entries} entries, {passages} passages from {settings.place}", file=sys.stderr)
     print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
 
 
 def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
     """Answer on `listener` until interrupted or terminated; return the exit status."""
     app = application(settings, encoder, str(listener.getsockname()[0]))
-    with Store.open(settings.index) as store:
+    with store_of(settings.place) as store:
         tell(listener, settings, store.counts(store.generation()))
     return run(app, listener, settings)
 

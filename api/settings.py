@@ -3,16 +3,22 @@
 import os
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embed import DEFAULT_MODEL
 from embed.bundled import default_cache
 from index import dates
 from index.errors import FilrougeError, InvalidRequest
+from index.milvus import TIMEOUT, Server
+from index.tiers import Tier
+
+if TYPE_CHECKING:
+    # What opens an index is loaded by commands that do.
+    from index.place import Place
 
 CONFIG_FILE = "filrouge.toml"
 AT_ONCE, WAITING = 4, 128
@@ -31,6 +37,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FILROUGE_", env_ignore_empty=True, extra="forbid")
 
     index: Annotated[Path, Field(description="Folder of the index, where `--index` is not given.")] = Path(".filrouge")
+    engine: Annotated[
+        Literal["embedded", "milvus"], Field(description="Where questions are asked: in the folder, or on a Milvus server.")
+    ] = "embedded"
+    uri: Annotated[
+        str | None, Field(description="Address of the Milvus server, as `http://127.0.0.1:19530`, or a file of Milvus Lite.")
+    ] = None
+    milvus_token: Annotated[
+        SecretStr | None, Field(description="What it asks for: `user:password`, or a key. It is never shown.")
+    ] = None
+    engine_timeout: Annotated[float, Field(gt=0, le=3600, description="Seconds that it may take for one request.")] = TIMEOUT
     model: Annotated[
         str, Field(description="Embedding model: the default's name, a sentence-transformers folder, or a hub id.")
     ] = DEFAULT_MODEL
@@ -41,6 +57,10 @@ class Settings(BaseSettings):
         default_factory=default_cache
     )
     tz: Annotated[str, Field(description="Time zone of documents whose zone is not known.")] = "Europe/Paris"
+    tier: Annotated[
+        Literal["auto", "exact", "quantised", "lists"],
+        Field(description="What vectors are held in: `auto` chooses by their number and the memory that is free."),
+    ] = "auto"
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer there.")] = 1
@@ -84,6 +104,25 @@ class Settings(BaseSettings):
         Field(description="What `filrouge serve` writes down: what goes wrong, also a line for each request, or that as JSON."),
     ] = "problems"
     log_questions: Annotated[bool, Field(description="Whether these lines have the questions.")] = False
+
+    @property
+    def secret(self) -> str:
+        """The token of the Milvus server; empty where there is none."""
+        return self.milvus_token.get_secret_value() if self.milvus_token else ""
+
+    @property
+    def place(self) -> "Place":
+        """Where questions are asked. Raises `InvalidSettings` for a server without an address."""
+        if self.engine == "embedded":
+            return self.index
+        if not self.uri:
+            raise InvalidSettings("the engine milvus needs the address of a server: give it with --uri, or the setting uri")
+        return Server(self.uri, self.secret, self.engine_timeout)
+
+    @property
+    def asked_tier(self) -> Tier | None:
+        """The tier that was asked for, if one was."""
+        return None if self.tier == "auto" else self.tier
 
     @field_validator("tz")
     @classmethod

@@ -21,7 +21,7 @@ from api.settings import Settings
 from embed import EmbedError
 from embed.precision import cores
 from index.errors import FilrougeError
-from index.store import Store
+from index.place import store_of
 
 _LOOK = 0.5
 """Seconds between two looks at what was asked of us."""
@@ -70,7 +70,7 @@ class _Workers:
         try:
             if not self._start_all():
                 return 0 if self._ending else 1
-            with Store.open(self._settings.index) as store:
+            with store_of(self._settings.place) as store:
                 server.tell(self._kept, self._settings, store.counts(store.generation()))
             while not self._ending:
                 wait([worker.process.sentinel for worker in self._workers], _LOOK)

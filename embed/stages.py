@@ -13,7 +13,11 @@ from typing import Literal, get_args
 
 Stage = Literal["wait", "understand", "encode", "filter", "nearest", "terms", "weigh", "read", "count", "render", "other"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-Cache = Literal["filters", "pages", "rankings", "questions"]
+Cache = Literal[
+    "filters", "pages", "rankings", "questions",
+    # Of what a Milvus server said.
+    "generations", "catalogue", "entries", "readings", "frequencies", "counts",
+]  # fmt: skip
 CACHES: tuple[Cache, ...] = get_args(Cache)
 
 

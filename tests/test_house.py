@@ -27,7 +27,7 @@ ONLY_IN = {
     "nncf": {"embed/export.py"},
     "sentence_transformers": {"embed/sentence.py"},
     "transformers": {"embed/sentence.py"},
-    "faiss": {"index/vectors.py"},
+    "faiss": {"index/vectors.py", "index/quantised.py"},
     "tantivy": {"index/lexical.py"},
     "trafilatura": {"index/readers/article.py"},
     "feedparser": {"index/readers/feed.py"},
@@ -41,11 +41,13 @@ ONLY_IN = {
     "prometheus_client": {"api/metrics.py"},
     "ray": {"index/backfill.py"},
     "pandas": {"index/frames.py", "index/notebook.py"},
+    "pymilvus": {"index/milvus.py"},
     "langchain_core": {"api/langchain.py"},
     "llama_index": {"api/llamaindex.py"},
 }
 HEAVY = (
     "openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio", "pandas",
+    "pymilvus",
 )  # fmt: skip
 TOP_LEVEL = {
     "pyproject.toml", "index", "embed", "api", "tests", "seeds", "README.md",

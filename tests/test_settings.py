@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from api.settings import InvalidSettings, Settings, load_settings
 from embed import DEFAULT_MODEL
@@ -30,10 +31,15 @@ def refusal(**given: object) -> str:
 def test_the_defaults() -> None:
     assert load_settings().model_dump() == {
         "index": Path(".filrouge"),
+        "engine": "embedded",
+        "uri": None,
+        "milvus_token": None,
+        "engine_timeout": 10.0,
         "model": DEFAULT_MODEL,
         "device": None,
         "cache": default_cache(),
         "tz": "Europe/Paris",
+        "tier": "auto",
         "host": "127.0.0.1",
         "port": 8000,
         "workers": 1,
@@ -54,10 +60,15 @@ def test_the_defaults() -> None:
     ("name", "written", "meant"),
     [
         ("index", "news", Path("news")),
+        ("engine", "milvus", "milvus"),
+        ("uri", "http://127.0.0.1:19530", "http://127.0.0.1:19530"),
+        ("milvus_token", "root:hush", SecretStr("root:hush")),
+        ("engine_timeout", "2.5", 2.5),
         ("model", "hashing", "hashing"),
         ("device", "cpu", "cpu"),
         ("cache", "/srv/again", Path("/srv/again")),
         ("tz", "+02:00", "+02:00"),
+        ("tier", "lists", "lists"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
         ("workers", "3", 3),
@@ -141,8 +152,8 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = "index, model, device, cache, tz, host, port, workers, at_once, waiting, threshold"
-    known += ", keys, rate, hosts, origins, proxies, log, log_questions"
+    known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, tier, host, port, workers, at_once"
+    known += ", waiting, threshold, keys, rate, hosts, origins, proxies, log, log_questions"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 

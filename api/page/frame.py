@@ -18,7 +18,7 @@ from index import dates
 from index.errors import InvalidRequest, NotFound
 from index.records import Entry, published_text
 from index.search import MAX_QUESTION
-from index.store import Store
+from index.store_view import StoreView
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Frame:
     base: str
 
     @classmethod
-    def over(cls, store: Store, asked: Asked, language: str, base: str) -> "Frame":
+    def over(cls, store: StoreView, asked: Asked, language: str, base: str) -> "Frame":
         """The frame of a page over `store`. A question far over the limit is not sent back whole."""
         shown = replace(asked, q=asked.q[:MAX_QUESTION], ui=asked.ui if asked.ui in LANGUAGES else "")
         return cls(shown, language, dates.zone(store.zone()), base.rstrip("/"))
