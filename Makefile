@@ -6,7 +6,7 @@ DEVELOPED := .venv/.filrouge-developed
 MILVUS := .venv/milvus/.filrouge-milvus
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster milvus hostile quality ranking check audit sbom bench capacity screenshots
+.PHONY: serve test cluster milvus hostile fuzz nightly load quality ranking check audit sbom bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -27,6 +27,22 @@ milvus: $(MILVUS)
 # All texts that mean harm, of which `make test` takes every fourth.
 hostile: $(DEVELOPED)
 	$(BIN)/python -m pytest -m hostile tests
+
+# Readers and the API, given what nobody should send; minutes.
+fuzz: $(DEVELOPED)
+	$(BIN)/python -m tests.bench.fuzz_readers --inputs 20000 --seconds 150
+	$(BIN)/python -m tests.bench.fuzz_api --cases 5000
+
+# A million of them, on from where the last run ended, then an hour led by coverage; what fails is kept in .fuzz/failed.
+nightly: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m tests.bench.fuzz_readers --inputs 1000000 --seconds 7200 --kept .fuzz
+	$(BIN)/python -m tests.bench.fuzz_guided --seconds 3600 --kept .fuzz
+	$(BIN)/python -m tests.bench.fuzz_api --cases 20000 --seed 2
+
+# 64 clients for five minutes while another process indexes; RIVAL=PYTHON of an environment with txtai[api] beside it.
+load: $(DEVELOPED)
+	$(BIN)/python -m tests.bench.measure_load $(if $(RIVAL),--rival $(RIVAL))
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')

@@ -19,6 +19,7 @@ from api.schemas import (
     iso,
     operators_out,
 )
+from embed.stages import stage
 from index.answer import Answer, Quote
 from index.records import Window, published_text
 from index.search import MAX_QUESTION
@@ -136,6 +137,7 @@ class AnswerOut(BaseModel):
     hits: Annotated[list[HitOut], Field(description="The passages that were found, best first.")]
 
 
+@stage("render")
 def answer_out(answer: Answer) -> AnswerOut:
     """An answer for the wire."""
     results = answer.results

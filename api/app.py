@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query, Request, Response
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from api import access, openai, problems, replies, rerank, research
+from api import access, openai, opened, problems, replies, rerank, research
 from api.access import OPEN, Access, Policy
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
@@ -18,11 +19,14 @@ from api.journal import Journal
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
+from api.metrics import MEDIA, Measured, Metrics
+from api.metrics import PATH as METRICS_PATH
 from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
 from api.origins import Origins
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
+from api.readiness import ENDING, Admission, Readiness
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -55,10 +59,11 @@ def create_app(
     at_once: int = AT_ONCE,
     waiting: int = WAITING,
     policy: Policy = OPEN,
+    shared: FilePath | None = None,
 ) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
     `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
-    `waiting` see `Turns`, for `policy` `api.access`.
+    `waiting` see `Turns`, for `policy` `api.access`, and for `shared` `Metrics`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -68,8 +73,12 @@ def create_app(
         with open_searcher() as searcher:
             app.state.searcher = searcher
             async with serving(searcher, threshold) as app.state.mcp:
+                readiness.why_not = None
                 yield
+            readiness.why_not = ENDING
             app.state.searcher = app.state.mcp = None
+
+    readiness, metrics = Readiness(), Metrics(shared)
 
     app = FastAPI(
         title="filrouge",
@@ -83,10 +92,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.readiness = readiness
     # From here each stands around those before it.
-    app.add_middleware(Turns, at_once=at_once, waiting=waiting)
+    app.add_middleware(Turns, at_once=at_once, waiting=waiting, metrics=metrics)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
+    # Who came in time is answered, however slowly the rest of it comes.
+    app.add_middleware(Admission, readiness=readiness, metrics=metrics)
     # Whoever may not ask is not read, nor waited for.
     app.add_middleware(Access, policy=policy)
     app.add_middleware(FailurePages)
@@ -102,9 +114,10 @@ def create_app(
     app.add_middleware(Origins, hosts=policy.hosts, origins=policy.origins)
     app.add_middleware(Journal, questions=policy.log_questions)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Measured, metrics=metrics)
     problems.install(app)
     access.describe(app)
-    _add_routes(app, threshold)
+    _add_routes(app, threshold, metrics)
     app.include_router(research.build_router(threshold))
     app.include_router(openai.router)
     app.include_router(rerank.router)
@@ -119,8 +132,9 @@ EntryId = Annotated[str, Path(description="The `entry_id` of a hit.")]
 AsOf = Annotated[str | None, Query(description="The entry as it was known at this ISO 8601 time.")]
 
 
-def _add_routes(app: FastAPI, threshold: float | None) -> None:
+def _add_routes(app: FastAPI, threshold: float | None, metrics: Metrics) -> None:
     responses = problems.responses
+    readiness: Readiness = app.state.readiness
 
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
@@ -173,13 +187,28 @@ def _add_routes(app: FastAPI, threshold: float | None) -> None:
         return replies.sources(searcher)
 
     @app.get("/health", tags=["service"], summary="Alive", responses=responses(500))
-    def health() -> HealthOut:
+    async def health() -> HealthOut:
         """Whether the process answers."""
         return HealthOut()
 
-    @app.get("/ready", tags=["service"], summary="Ready", responses=responses(500, 503))
-    def ready(searcher: Open) -> ReadyOut:
-        """Whether questions can be answered: the index and the model are loaded."""
+    @app.get("/ready", tags=["service"], summary="Ready", response_model=ReadyOut, responses=responses(500, 503))
+    def ready(request: Request) -> ReadyOut | Response:
+        """Whether questions are taken: the index and the model are loaded, and the server is not about to end."""
+        if readiness.why_not is not None:
+            return problems.problem(503, readiness.why_not, "not-ready", headers=problems.RETRY_AFTER)
+        searcher = opened.searcher(request)
         snapshot = searcher.reader.snapshot()
         entries, passages = searcher.reader.store.counts(snapshot.generation)
         return ReadyOut(generation=snapshot.generation, entries=entries, passages=passages, model=snapshot.card.name)
+
+    @app.get(
+        METRICS_PATH,
+        tags=["service"],
+        summary="Metrics",
+        response_class=Response,
+        responses=research.file_of(MEDIA) | responses(500),
+    )
+    def monitored(request: Request) -> Response:
+        """What a monitor sees of the server, in the text format of Prometheus."""
+        searcher = getattr(request.app.state, "searcher", None)
+        return Response(metrics.text(searcher, ready=readiness.why_not is None), media_type=MEDIA)

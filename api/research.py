@@ -16,9 +16,12 @@ from api.problems import responses
 from index.errors import InvalidRequest
 
 
-def _file(*media: str) -> dict[int | str, dict[str, Any]]:
+def file_of(*media: str) -> dict[int | str, dict[str, Any]]:
     """What the API description says of a route that answers with a file of one of these types."""
-    content = {one.partition(";")[0]: {"schema": {"type": "string"}} for one in media}
+    names = [one.partition(";")[0] for one in media]
+    # What is JSON as a whole is seen as what it holds.
+    schemas: dict[bool, dict[str, Any]] = {True: {"type": "array", "items": {"type": "object"}}, False: {"type": "string"}}
+    content = {name: {"schema": schemas[name.endswith("json") and not name.endswith("ndjson")]} for name in names}
     return {200: {"description": "The file.", "content": content}}
 
 
@@ -52,7 +55,7 @@ def build_router(threshold: float | None) -> APIRouter:
         "/export",
         summary="Export",
         response_class=Response,
-        responses=_file(*(one.media for one in FORMATS.values())) | responses(422, 500, 503),
+        responses=file_of(*(one.media for one in FORMATS.values())) | responses(422, 500, 503),
     )
     def export(asked: Annotated[ExportQuery, Query()], searcher: Open) -> Response:
         """All passages of a question, a window or a source, or the entries that they are from, as a file."""
@@ -64,7 +67,7 @@ def build_router(threshold: float | None) -> APIRouter:
         "/batch",
         summary="Many questions",
         response_class=Response,
-        responses=_file(*(FORMATS[name].media for name in get_args(BatchFormat))) | responses(413, 415, 422, 500, 503),
+        responses=file_of(*(FORMATS[name].media for name in get_args(BatchFormat))) | responses(413, 415, 422, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
     def batch(asked: Annotated[BatchQuery, Query()], table: Annotated[bytes, Depends(_table)], searcher: Open) -> Response:
@@ -81,7 +84,7 @@ def build_router(threshold: float | None) -> APIRouter:
         "/feed.atom",
         summary="Feed",
         response_class=Response,
-        responses=_file(feeds.MEDIA) | {304: {"description": "The feed is what it was."}} | responses(422, 500, 503),
+        responses=file_of(feeds.MEDIA) | {304: {"description": "The feed is what it was."}} | responses(422, 500, 503),
     )
     def feed(asked: Annotated[FeedQuery, Query()], request: Request, searcher: Open) -> Response:
         """The newest entries that match a question, as an Atom feed."""
@@ -91,7 +94,7 @@ def build_router(threshold: float | None) -> APIRouter:
         "/opensearch.xml",
         summary="Description for browsers",
         response_class=Response,
-        responses=_file(opensearch.MEDIA) | responses(500),
+        responses=file_of(opensearch.MEDIA) | responses(500, 503),
     )
     def describe(request: Request) -> Response:
         """How a browser puts a question, in OpenSearch 1.1."""

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from embed import ModelCard
+from embed.stages import stage
 from index import dates
 from index.entries import WholeEntry
 from index.operators import Reading
@@ -418,6 +419,7 @@ def hit_out(hit: Hit) -> HitOut:
     )
 
 
+@stage("render")
 def search_out(results: Results) -> SearchOut:
     """Results for the wire."""
     return SearchOut(

@@ -28,6 +28,7 @@ NEEDS: Mapping[str, Scope | None] = {
     "/histogram": Scope.READ,
     "/facets": Scope.READ,
     "/sources": Scope.READ,
+    "/metrics": Scope.READ,
     "/export": Scope.READ,
     "/batch": Scope.READ,
     "/feed.atom": Scope.READ,

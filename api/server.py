@@ -1,6 +1,8 @@
 """Running the application: the port, the process, and what the terminal is told."""
 # ruff: noqa: T201 - the address is told on the terminal
 
+import logging
+import os
 import signal
 import socket
 import sys
@@ -8,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -18,6 +22,7 @@ from api.access import Policy
 from api.app import create_app
 from api.connections import Connection
 from api.keys import Keyring
+from api.readiness import ENDING, Readiness
 from api.settings import Settings
 from embed import Encoder
 from embed.batching import BatchingEncoder
@@ -27,8 +32,6 @@ from index.search import Searcher
 
 _LONGEST_REQUEST_LINE = 2 * 1024 * 1024
 """Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
-GRACE = 10
-"""Seconds that requests under way may still take."""
 
 
 _RATE = 600
@@ -67,6 +70,40 @@ def listen(host: str, port: int, keys: Path | None = None, alone: bool = True) -
         yield listener
 
 
+class _Server(uvicorn.Server):
+    """A server that finishes what it accepted: asked to end, it is no longer ready and refuses questions, in words, until those
+    under way are answered or `grace` seconds are over; only then it stops listening.
+    """
+
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, grace: int) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._grace = grace
+        self._asked_to_end: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came; whoever interrupts twice will not wait."""
+        super().handle_exit(sig, frame)
+        self._readiness.why_not = ENDING
+        self._asked_to_end = self._asked_to_end or monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to end, asked ten times a second."""
+        if not await super().on_tick(counter) or self.force_exit or self._asked_to_end is None:
+            return self.should_exit
+        if self.server_state.tasks and monotonic() < self._asked_to_end + self._grace:
+            return False
+        self.force_exit = bool(self.server_state.tasks)
+        return True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, at once where something is given up: threads may still work for it, under which nothing may be closed."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            logging.shutdown()
+            os._exit(0)
+
+
 def share(family: int, address: Any) -> socket.socket:
     """A socket at an address that another process keeps; the system deals connections out among all that listen there."""
     shared = socket.socket(family, socket.SOCK_STREAM)
@@ -98,8 +135,11 @@ def make_policy(settings: Settings, address: str) -> Policy:
     return Policy(keyring, rate, settings.hosts, settings.origins, settings.log_questions)
 
 
-def application(settings: Settings, encoder: Encoder, address: str) -> FastAPI:
-    """The application over the index of the settings, open and warm, for those who reach `address`."""
+def application(settings: Settings, encoder: Encoder, address: str, shared: Path | None = None) -> FastAPI:
+    """The application over the index of the settings, open and warm, for those who reach `address`. For `shared` see `Metrics`.
+
+    Raises `FilrougeError` when the index or the keys cannot be read.
+    """
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(settings.place, BatchingEncoder(encoder), settings.asked_tier, growing=True)
     # The first question loads what no other has to: it is ours.
@@ -108,7 +148,7 @@ def application(settings: Settings, encoder: Encoder, address: str) -> FastAPI:
     logs.configure(
         settings.log, (settings.index.resolve(), settings.cache.resolve(), settings.keys.resolve().parent, Path.home())
     )
-    return create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting, policy)
+    return create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting, policy, shared)
 
 
 def tell(listener: socket.socket, settings: Settings, counts: tuple[int, int]) -> None:
@@ -141,9 +181,8 @@ def run(app: FastAPI, listener: socket.socket, settings: Settings) -> int:
         # By itself uvicorn believes what anyone on this machine says of an address.
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=list(settings.proxies),
-        timeout_graceful_shutdown=GRACE,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state.readiness, settings.grace)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

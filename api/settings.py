@@ -67,6 +67,9 @@ class Settings(BaseSettings):
 
     at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Requests that a worker works on at once.")] = AT_ONCE
     waiting: Annotated[int, Field(ge=0, le=10_000, description="Requests that may wait there; any more are refused.")] = WAITING
+    grace: Annotated[
+        int, Field(ge=1, le=3600, description="Seconds that requests under way may still take when the server is asked to end.")
+    ] = 10
     threshold: Annotated[
         float | None,
         Field(

@@ -6,14 +6,16 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from api import server
+from api import metrics, server
 from api.commands import open_encoder
 from api.settings import Settings
 from embed import EmbedError
@@ -23,8 +25,8 @@ from index.place import store_of
 
 _LOOK = 0.5
 """Seconds between two looks at what was asked of us."""
-_PATIENCE = server.GRACE + 5
-"""Seconds that one which is to end is waited for."""
+_PATIENCE = 5
+"""Seconds that one which is to end is waited for beyond its grace."""
 
 log = logging.getLogger("filrouge.api")
 
@@ -35,7 +37,9 @@ def serve(kept: socket.socket, settings: Settings) -> int:
     Each has a model, engines and a listening socket of its own, and finds a new generation by itself. One that ends is
     replaced; SIGHUP replaces all, one after the other. They end when this process does, however it ends.
     """
-    return _Workers(kept, settings).run()
+    with tempfile.TemporaryDirectory(prefix="filrouge-metrics-") as counted:
+        metrics.share(Path(counted))
+        return _Workers(kept, settings, Path(counted)).run()
 
 
 class _Worker(NamedTuple):
@@ -48,11 +52,12 @@ class _Workers:
     that keep their connections, one of two workers had fifteen.
     """
 
-    def __init__(self, kept: socket.socket, settings: Settings) -> None:
+    def __init__(self, kept: socket.socket, settings: Settings, counted: Path) -> None:
         # A fork would copy the locks of threads that it does not copy.
         self._context = multiprocessing.get_context("spawn")
         self._kept = kept
         self._settings = settings
+        self._counted = counted
         self._workers: list[_Worker] = []
         # Plain flags: an event may hold its lock when a signal comes.
         self._ending = False
@@ -75,7 +80,7 @@ class _Workers:
                     self._replace_all()
             return 0
         finally:
-            _end(self._workers)
+            self._end(self._workers)
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -94,7 +99,7 @@ class _Workers:
     def _start(self) -> _Worker:
         ready = self._context.Event()
         address = (self._kept.family, self._kept.getsockname())
-        process = self._context.Process(target=_work, args=(self._settings, address, ready))
+        process = self._context.Process(target=_work, args=(self._settings, address, ready, self._counted))
         process.start()
         return _Worker(process, ready)
 
@@ -111,32 +116,37 @@ class _Workers:
         for place, worker in enumerate(self._workers):
             if not worker.process.is_alive():
                 log.warning("worker %d ended; another is started", worker.process.pid)
+                self._forget(worker)
                 self._workers[place] = self._start()
 
     def _replace_all(self) -> None:
         for place, old in enumerate(self._workers):
             new = self._start()
             if not self._can_answer(new):
-                _end([new])
+                self._end([new])
                 if not self._ending:
                     log.warning("a new worker did not start; those that there are go on")
                 return
             self._workers[place] = new
-            _end([old])
+            self._end([old])
+
+    def _end(self, workers: list[_Worker]) -> None:
+        """Ask all of them to end, and wait until they have."""
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join(self._settings.grace + _PATIENCE)
+            # Does nothing to one that has ended.
+            worker.process.kill()
+            worker.process.join()
+            self._forget(worker)
+
+    def _forget(self, worker: _Worker) -> None:
+        assert worker.process.pid is not None  # it was started
+        metrics.forget(self._counted, worker.process.pid)
 
 
-def _end(workers: list[_Worker]) -> None:
-    """Ask all of them to end, and wait until they have."""
-    for worker in workers:
-        worker.process.terminate()
-    for worker in workers:
-        worker.process.join(_PATIENCE)
-        # Does nothing to one that has ended.
-        worker.process.kill()
-        worker.process.join()
-
-
-def _work(settings: Settings, address: tuple[int, Any], ready: Event) -> None:
+def _work(settings: Settings, address: tuple[int, Any], ready: Event, counted: Path) -> None:
     """One worker, in its own process; one that cannot answer says why."""
     # An interrupt on a terminal goes to all; the one that started us says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -144,7 +154,7 @@ def _work(settings: Settings, address: tuple[int, Any], ready: Event) -> None:
     try:
         # Each gets its share: threads of all workers on every core would only take it from each other.
         encoder = open_encoder(settings, max(cores() // settings.workers, 1))
-        app = server.application(settings, encoder, str(address[1][0]))
+        app = server.application(settings, encoder, str(address[1][0]), counted)
         with server.share(*address) as listener:
             ready.set()
             sys.exit(server.run(app, listener, settings))

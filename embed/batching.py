@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from embed.encoder import Encoder, ModelCard, Reading, Span, Vectors
 from embed.errors import EncoderBusy
+from embed.stages import looked_up
 
 MAX_BATCH = 32
 MAX_WAITING = 256
@@ -114,7 +115,9 @@ class BatchingEncoder:
             known = self._remembered.get(asked)
             if known is not None:
                 self._remembered.move_to_end(asked)
-                return known
+        looked_up("questions", known is not None)
+        if known is not None:
+            return known
         answer: Future[Reading] = Future()
         try:
             self._waiting.put_nowait((asked, answer))

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from embed.encoder import Span
+from embed.stages import stage
 from index import dates
 from index.confidence import LEAD, confidence, odds
 from index.errors import InvalidRequest
@@ -217,6 +218,7 @@ class _Found:
     leading: Mapping[int, Span]
 
 
+@stage("understand")
 def _narrowed(asked: Asked, filters: Filters, now: datetime, snapshot: Snapshot) -> tuple[Narrowing, Filters]:
     """The time that a question speaks of, and the filters narrowed to it; as they are where it cannot be searched."""
     when = read_when(asked.text, asked.lang, now, snapshot.zone)
@@ -309,6 +311,7 @@ def _supersedes(later: Sentence, earlier: Sentence) -> bool:
     )
 
 
+@stage("read")
 def _with_earlier(quotes: tuple[Quote, ...], snapshot: Snapshot) -> tuple[Quote, ...]:
     """The quotes, and behind the first of them what its entry said in its place before it was last edited."""
     first, said = quotes[0], wording(quotes[0].text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from embed.encoder import Vectors
+from embed.stages import stage
 from index.cluster_rows import (
     listed,
     rounded_length,
@@ -53,6 +54,12 @@ class ClusterVectors:
     collection: Collection
     generation: int
 
+    @property
+    def approximate(self) -> bool:
+        """See `VectorView.approximate`: the server compares all."""
+        return False
+
+    @stage("nearest")
     def nearest(self, vector: Vectors, k: int, among: Ids | str | None = None) -> Ranking:
         """See `VectorView.nearest`."""
         if k < 1:
@@ -99,8 +106,10 @@ class ClusterTerms:
     collection: Collection
     generation: int
     statistics: Statistics
-    _frequencies: Remembered[int] = field(default_factory=lambda: Remembered(_REMEMBERED_TERMS), repr=False)
-    _counts: Remembered[Mapping[int, int]] = field(default_factory=lambda: Remembered(_REMEMBERED_PASSAGES), repr=False)
+    _frequencies: Remembered[int] = field(default_factory=lambda: Remembered("frequencies", _REMEMBERED_TERMS), repr=False)
+    _counts: Remembered[Mapping[int, int]] = field(
+        default_factory=lambda: Remembered("counts", _REMEMBERED_PASSAGES), repr=False
+    )
 
     def __len__(self) -> int:
         return self.statistics.passages
@@ -113,6 +122,7 @@ class ClusterTerms:
         where = f"{there(self.generation)} and array_contains(terms, {number})"
         return self.milvus.count(self.collection, where)
 
+    @stage("terms")
     def matching(self, terms: Terms, k: int, among: Ids | str | None = None) -> Ranking:
         """See `TermView.matching`."""
         if k < 1 or not len(self) or (among is not None and not len(among)):

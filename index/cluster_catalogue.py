@@ -44,8 +44,8 @@ class ClusterCatalogue:
         if identity is None:
             raise NotAnIndex(f"no index at {milvus.server}: publish one with filrouge migrate FOLDER {milvus.server}")
         self._identity = identity
-        self._known: Remembered[Any] = Remembered(_REMEMBERED)
-        self._entries: Remembered[Entry] = Remembered(_REMEMBERED_ENTRIES)
+        self._known: Remembered[Any] = Remembered("catalogue", _REMEMBERED)
+        self._entries: Remembered[Entry] = Remembered("entries", _REMEMBERED_ENTRIES)
         if self.meta(CARD) is None or (generation is None and self.meta(CURRENT) is None):
             raise NotAnIndex(
                 f"the index at {milvus.server} was never published whole: run filrouge migrate again, which goes on with it"

@@ -29,7 +29,7 @@ _GENERATIONS = 4
 class ClusterSnapshot(Snapshot):
     """One generation on a server, which filters where it searches: ids are listed for what has to go through all of them."""
 
-    _passing: Remembered[str] = field(default_factory=lambda: Remembered(REMEMBERED_FILTERS))
+    _passing: Remembered[str] = field(default_factory=lambda: Remembered("filters", REMEMBERED_FILTERS))
 
     def _where(self, filters: Filters) -> str | None:
         assert isinstance(self.store, ClusterStore)
@@ -81,7 +81,7 @@ class ClusterReader:
             self.card = card = card or self.store.card()
             self.store.require(card)
             self._milvus = milvus
-            self._made: Remembered[ClusterSnapshot] = Remembered(_GENERATIONS)
+            self._made: Remembered[ClusterSnapshot] = Remembered("generations", _GENERATIONS)
             self._newest, self._since = -1, 0.0
         except BaseException:
             milvus.close()

@@ -32,7 +32,7 @@ class ClusterStore(ClusterCatalogue):
 
     def __init__(self, milvus: Milvus, generation: int | None = None) -> None:
         super().__init__(milvus, generation)
-        self._readings: Remembered[Encoded] = Remembered(_REMEMBERED_READINGS)
+        self._readings: Remembered[Encoded] = Remembered("readings", _REMEMBERED_READINGS)
 
     def _rows(self, ids: Sequence[int], fields: Sequence[str], where: str = "") -> list[dict[str, Any]]:
         """Fields of these passages, in no order."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from embed.stages import stage
 from index.errors import InvalidRequest
 from index.histogram import Tally, tally
 from index.operators import Reading
@@ -37,6 +38,7 @@ class Counted:
         return tally(self.entries)
 
 
+@stage("count")
 def count(
     searcher: Searcher,
     question: str | None = None,

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from index.errors import InvalidRequest
 from index.records import Precision, Window
 
+_ZONE = re.compile(r"[\w+-]{1,40}(?:/[\w+-]{1,40}){0,3}", re.ASCII)
+
 
 def zone(name: str) -> tzinfo:
     """The time zone of an IANA name such as `Europe/Paris`, or of an offset such as `+02:00`.
@@ -27,7 +29,8 @@ def zone(name: str) -> tzinfo:
             offset = None
         if offset is not None:
             return offset
-    else:
+    # The library looks for any name among its files, and for one of very many parts until the stack ends.
+    elif _ZONE.fullmatch(name):
         try:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):

@@ -229,7 +229,8 @@ def described(manifest: bytes) -> Described:
     """What a manifest says. Raises `InvalidManifest`."""
     try:
         content = tomllib.loads(manifest.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # One that nests without end is none either.
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidManifest(f"{MANIFEST} is not TOML: {error}") from error
     unknown = set(content) - {"document"}
     if unknown:

@@ -61,6 +61,11 @@ class VectorView(Protocol):
         """The commit that it shows."""
         ...
 
+    @property
+    def approximate(self) -> bool:
+        """Whether `nearest` may miss some of the nearest where it chooses from many; never where it may choose all."""
+        ...
+
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """The `k` passages with the greatest cosine to `vector`, of length 1; of `among` alone (ascending) when given."""
         ...
@@ -182,6 +187,11 @@ class ExactVectors:
     def view(self) -> "ExactVectors":
         """A copy made by the last commit."""
         return self._shown
+
+    @property
+    def approximate(self) -> bool:
+        """See `VectorView.approximate`."""
+        return False
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from embed.stages import stage
 from index.records import Entry, Passage
 from index.search import Searcher
 
@@ -16,6 +17,7 @@ class WholeEntry:
     twins: tuple[str, ...]
 
 
+@stage("read")
 def whole_entry(searcher: Searcher, entry_id: str, as_of: datetime | None = None) -> WholeEntry:
     """The entry of that id, as it is or as it was known at `as_of`.
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from embed import Encoder
 from embed.encoder import Vectors
+from embed.stages import stage
 from index.engine import TermView
 from index.fuse import Evidence
 from index.language import question_language
@@ -49,10 +50,12 @@ class Asked:
         return {term: weight for word in self.terms for term, weight in word.translated.items()}
 
 
+@stage("understand")
 def understand(question: str, encoder: Encoder, snapshot: Snapshot) -> Asked:
     """A question, read by the encoder and looked up in the terms of the snapshot."""
     lang = question_language(question)
-    reading = encoder.read_query(question, word_spans(question))
+    with stage("encode"):
+        reading = encoder.read_query(question, word_spans(question))
     spellings = question_spellings(question, lang)
     return Asked(
         question,
@@ -116,6 +119,7 @@ class Scorers:
     bridges: Callable[[Ids], Sequence[Scores]]
 
 
+@stage("weigh")
 def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: Scorers) -> Evidence:
     near = snapshot.neighbours(found, REACH)
     return weigh(asked, found, near, snapshot.store.words(sorted(near)), scores)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal
 
+from embed.stages import stage
 from index import dates
 from index.errors import InvalidRequest
 from index.records import STEPS, Step
@@ -55,6 +56,7 @@ class Histogram:
     day_only: Tally
 
 
+@stage("count")
 def histogram(entries: Sequence[Dated], zone: tzinfo, step: Step | None = None, split: Split | None = None) -> Histogram:
     """Entries over time, in hours, days, weeks (from Monday on), months or years of `zone`; in the finest of them that makes at
     most FEW_BARS where no `step` is given.
@@ -90,6 +92,7 @@ def histogram(entries: Sequence[Dated], zone: tzinfo, step: Step | None = None, 
     return Histogram(step, bars, tally(entries), undated, apart)
 
 
+@stage("count")
 def facets(entries: Sequence[Dated], zone: tzinfo) -> dict[str, dict[str, Tally]]:
     """Entries by source, language, and year, month and day in `zone`; times in their order, the others with the most entries
     first. What has no time is in none of those.

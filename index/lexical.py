@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tantivy
 
+from embed.stages import stage
 from index.engine import Part, Said, Terms, weighted
 from index.records import Ids, Ranking
 
@@ -180,6 +181,7 @@ class TantivyView:
         """See `TermView.frequencies`."""
         return [self.searcher.doc_freq("terms", term) for term in terms]
 
+    @stage("terms")
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
         """See `TermView.matching`."""
         total = self.searcher.num_docs

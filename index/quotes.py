@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from embed.encoder import Span, Vectors
+from embed.stages import stage
 from index.chunk import context
 from index.engine import rarity
 from index.evidence import Asked
@@ -89,6 +90,7 @@ def by_passage(sentences: Sequence[Sentence]) -> dict[int, list[Sentence]]:
     return {i: list(some) for i, some in groupby(sentences, key=lambda one: one.passage.id)}
 
 
+@stage("read")
 def read(
     asked: Asked,
     sought: Sought,

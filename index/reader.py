@@ -17,6 +17,7 @@ import numpy as np
 
 from embed import ModelCard
 from embed.encoder import Vectors
+from embed.stages import stage
 from index import dates, lock, tierfile, tiers
 from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, Terms, TermView, VectorView
@@ -70,7 +71,7 @@ class Snapshot:
     terms: TermView
     store: StoreView
     past: bool = False
-    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered(REMEMBERED_FILTERS))
+    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered("filters", REMEMBERED_FILTERS))
 
     def allowed(self, filters: Filters) -> Ids | None:
         """The ids that pass `filters`, ascending; None when all do. The last few are remembered: a session repeats its own."""
@@ -78,6 +79,7 @@ class Snapshot:
             return None
         return self._allowed.get(filters, lambda: self._found(filters))
 
+    @stage("filter")
     def _found(self, filters: Filters) -> Ids:
         found = {text: self._holding(text) for text in texts(filters.where)}
         return self.store.allowed(

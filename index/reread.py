@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from embed.stages import stage
 from index.confidence import SENTENCE, logit, odds
 from index.evidence import Asked
 from index.question import Kind, kind_of
@@ -19,6 +20,7 @@ WEIGHT = 0.3
 """How much the best sentence of a passage counts, of what it counts for when it is quoted."""
 
 
+@stage("read")
 def reread(asked: Asked, ranking: Ranking, snapshot: Snapshot) -> tuple[Ranking, Mapping[int, Sequence[Sentence]]]:
     """The ranking with its first READ passages in the order that their sentences speak for; and these, by passage.
 

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 import numpy as np
 
 from embed import Encoder, ModelCard
+from embed.stages import stage
 from index import dates, operators
 from index.errors import FilrougeError, InvalidRequest
 from index.evidence import Asked, Votes, gather, gather_all, understand
@@ -17,6 +18,7 @@ from index.pages import Cursor
 from index.place import Opened, Place
 from index.quotes import Sentence
 from index.reader import Filters, Snapshot
+from index.recall import Recall
 from index.records import Hit, Ranking
 from index.remembered import Remembered
 from index.reread import reread
@@ -83,8 +85,9 @@ class Searcher:
         self._encoder = encoder
         opened = opened or Opened.at(place, encoder.card if encoder else None, tier, growing)
         self.reader, self.past = opened.reader, opened.past
-        self._paged: Remembered[Snapshot] = Remembered(_PAGED)
-        self._everything: Remembered[Ranked] = Remembered(_PAGED)
+        self.recall = Recall()
+        self._paged: Remembered[Snapshot] = Remembered("pages", _PAGED)
+        self._everything: Remembered[Ranked] = Remembered("rankings", _PAGED)
 
     @property
     def encoder(self) -> Encoder:
@@ -157,6 +160,7 @@ class Searcher:
             return self.reader.snapshot().zone
         return dates.zone(self.reader.store.zone(self.reader.store.generation_at(as_of)))
 
+    @stage("understand")
     def read(self, question: str, zone: tzinfo, literal: bool = False) -> Reading:
         """What a question asks for beside what it says; times in it are in `zone`.
 
@@ -223,6 +227,7 @@ class Searcher:
 
     def _first(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot) -> Ranked:
         """The ranking that the first `k` hits come from."""
+        self.recall.look(asked.vector, snapshot)
         return _ranked(asked, *gather(asked, max(CANDIDATES, 3 * k), filters, snapshot), snapshot)
 
     def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:
@@ -280,6 +285,7 @@ class Searcher:
         return self._paged.find(generation) or self.past.at(self.reader.store.committed(generation))
 
 
+@stage("weigh")
 def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:
     fused = fuse(evidence)
     ranking, sentences = reread(asked, fused, snapshot)

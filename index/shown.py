@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from embed.stages import stage
 from index.evidence import Votes
 from index.highlight import highlights, wanted_terms
 from index.quotes import Sentence
@@ -46,12 +47,14 @@ class Picked:
     passed: list[tuple[str, int]] = field(default_factory=list)
 
 
+@stage("read")
 def shown_before(store: StoreView, ids: Sequence[int]) -> list[Shown]:
     """What earlier pages showed, in their order."""
     passages = store.passages(ids)
     return [Shown(passages[i], 0.0, wording(passages[i].text)) for i in ids if i in passages]
 
 
+@stage("read")
 def pick(store: StoreView, fused: Ranking, k: int, earlier: Sequence[Shown] = ()) -> Picked:
     """The best `k` passages of a ranking, those of other entries that say the same folded into the first of them."""
     picked = Picked()
@@ -75,6 +78,7 @@ def pick(store: StoreView, fused: Ranking, k: int, earlier: Sequence[Shown] = ()
     return picked
 
 
+@stage("read")
 def hits(text: str, lang: str, picked: Picked, rankings: Sequence[Ranked], before: int = 0) -> tuple[Hit, ...]:
     """What was picked, with the votes of the ranking that it comes from and the places of the words of `text`, which is in
     `lang`; ranks go on from `before`.

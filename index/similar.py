@@ -12,6 +12,7 @@ import numpy as np
 
 from embed import ModelCard
 from embed.encoder import Vectors
+from embed.stages import stage
 from index.rarity import balanced
 from index.reader import Filters, Snapshot
 from index.records import Entry, Hit, Ids, Passage, Ranking
@@ -67,6 +68,7 @@ def similar(
     return Similar(entry, shown, filters, snapshot.generation, snapshot.card, known, as_of, k)
 
 
+@stage("weigh")
 def _ranked(
     own: list[Passage], same: list[Passage], terms: Mapping[str, float], depth: int, filters: Filters, snapshot: Snapshot
 ) -> Ranked:

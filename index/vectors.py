@@ -21,6 +21,7 @@ import faiss
 import numpy as np
 
 from embed.encoder import Vectors
+from embed.stages import stage
 from index.quantised import Mask, Quantised, working
 from index.records import Ids, Ranking
 from index.tiers import SHARE
@@ -214,6 +215,12 @@ class FaissView:
     tier: Quantised | None
     gone: Mask | None
 
+    @property
+    def approximate(self) -> bool:
+        """See `VectorView.approximate`."""
+        return self.tier is not None
+
+    @stage("nearest")
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""
         found = [self._in_segment(segment, vector, k, among) for segment in self.segments]

@@ -491,6 +491,7 @@ def test_the_description_names_every_address(described: Mapping[str, Any]) -> No
         ("get", "/sources", "sources"),
         ("get", "/health", "health"),
         ("get", "/ready", "ready"),
+        ("get", "/metrics", "monitored"),
         ("get", "/export", "export"),
         ("post", "/batch", "batch"),
         ("get", "/feed.atom", "feed"),
@@ -521,15 +522,17 @@ def test_every_operation_is_described_with_its_errors(described: Mapping[str, An
         "export": {422, 500, 503},
         "batch": {413, 415, 422, 500, 503},
         "feed": {422, 500, 503},
-        "describe": {500},
+        "describe": {500, 503},
         "health": {500},
         "ready": {500, 503},
+        "monitored": {500},
     }
     files = {
         "export": [one.media.partition(";")[0] for one in FORMATS.values()],
         "batch": ["text/csv", "application/x-ndjson", "text/plain"],
         "feed": ["application/atom+xml"],
         "describe": ["application/opensearchdescription+xml"],
+        "monitored": ["text/plain"],
     }
     for _, path, operation in operations(described):
         assert operation["summary"]

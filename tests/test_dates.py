@@ -38,6 +38,9 @@ def test_a_zone_has_a_name_or_an_offset(name: str, expected: tzinfo) -> None:
     [
         "",
         "Europe/Pariss",
+        "a/" * 600 + "b",
+        "a" * 5000,
+        "Europe/Par\0is",
         "paris",
         "Europe",
         "+",

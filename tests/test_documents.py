@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from index.documents import Document, Facts, Failure, find
+from index.documents import Document, Facts, Failure, described, find
+from index.errors import InvalidManifest
 
 Write = Callable[..., Path]
 
@@ -296,3 +297,8 @@ def test_parts_of_saved_pages_are_passed_over_in_a_folder_and_read_when_named(
     found = [one.source for one in find([tmp_path / "docs"], Facts())]
     assert found == ["docs/page.html", "docs/page_files/frame.html"]
     assert [one.source for one in find([tmp_path / "docs/page_files/a.js"], Facts())] == ["page_files/a.js"]
+
+
+def test_a_manifest_that_nests_without_end_is_refused() -> None:
+    with pytest.raises(InvalidManifest, match=r"manifest\.toml is not TOML"):
+        described(b"e=" + b"[" * 3000)

@@ -38,6 +38,7 @@ ONLY_IN = {
     "httpx": {"index/fetch.py"},
     "protego": {"index/fetch.py"},
     "mcp": {"api/mcp.py"},
+    "prometheus_client": {"api/metrics.py"},
     "ray": {"index/backfill.py"},
     "pandas": {"index/frames.py", "index/notebook.py"},
     "pymilvus": {"index/milvus.py"},

@@ -224,3 +224,41 @@ def test_a_packed_document_is_read_like_another(write: Write, packer: Callable[[
         [entry] = read(Document(write(name, packer(content.encode())), "a", FACTS))
         assert isinstance(entry, Entry)
         assert [entry] == list(read(Document(write("plain", content), "a", FACTS)))
+
+
+@pytest.mark.parametrize(("byte", "name"), [(b"\xfd", "in no encoding"), (b"", "that is empty")])
+def test_a_zip_with_a_name_that_is_none_is_refused(write: Write, byte: bytes, name: str) -> None:
+    made = zipped({"x": PAGE})
+    entry = bytearray(made[made.index(b"PK\x01\x02") :])
+    # The member claims that its name is UTF-8, and it is not; or that it has none.
+    entry[9] |= 0x08
+    entry[28] = len(byte)
+    entry[46:47] = byte
+    end = entry.index(b"PK\x05\x06")
+    entry[end + 12] = end
+    with pytest.raises(UnreadableDocument, match="is a ZIP archive that cannot be read"):
+        list(archive.from_zip(Document(write("fil.zip", made[: made.index(b"PK\x01\x02")] + bytes(entry)), "fil.zip", FACTS)))
+
+
+def test_a_tar_with_a_header_of_a_size_that_cannot_be_is_refused(write: Write) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 20
+    made = header.tobuf(tarfile.USTAR_FORMAT) + b"9999999999999999999999 path=x\n".ljust(512, b"\0") + b"\0" * 1024
+    with pytest.raises(UnreadableDocument, match="is a tar archive that cannot be read to its end"):
+        list(archive.from_tar(Document(write("fil.tar", made), "fil.tar", FACTS)))
+
+
+def test_a_member_with_a_name_that_no_file_can_have_is_named_and_the_others_are_read(write: Write) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as made:
+        for name in ("a.txt", "b.txt"):
+            info = tarfile.TarInfo(name)
+            info.size = len(PAGE)
+            if name == "a.txt":
+                info.pax_headers = {"path": "a.t\0xt"}
+            made.addfile(info, io.BytesIO(PAGE.encode()))
+    first, second = archive.from_tar(Document(write("fil.tar", file.getvalue()), "fil.tar", FACTS))
+    assert isinstance(first, Failure)
+    assert first.reason == "has a name that no file can have"
+    assert isinstance(second, Document)
+    assert second.source == "fil.tar/b.txt"

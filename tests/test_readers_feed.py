@@ -1,6 +1,7 @@
 """RSS and Atom feeds."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,12 @@ def test_xml_that_is_neither_a_feed_nor_a_page_is_refused(feed: Feed) -> None:
     with pytest.raises(UnreadableDocument) as caught:
         feed('<?xml version="1.0"?><note><to>x</to></note>')
     assert str(caught.value) == "is XML, but neither a feed nor a page"
+
+
+@pytest.mark.parametrize(
+    ("more", "published"), [("", None), ("<updated>2023-05-23T11:58:00Z</updated>", datetime(2023, 5, 23, 11, 58, tzinfo=UTC))]
+)
+def test_an_item_with_an_empty_time_has_the_other_one_or_none(feed: Feed, more: str, published: datetime | None) -> None:
+    (entry,) = feed(rss(f"<item><title>T</title><description>Un texte.</description><pubDate> </pubDate>{more}</item>"))
+    assert isinstance(entry, Entry)
+    assert entry.published == published

@@ -195,3 +195,8 @@ def test_a_table_that_is_written_out_gives_its_entries_back(
         (str(n), " ".join(line.strip() for line in title.split("\n") if line.strip()), text)
         for n, (title, text) in enumerate(rows)
     ]
+
+
+def test_a_table_whose_first_row_breaks_off_is_refused(table: Table) -> None:
+    with pytest.raises(UnreadableDocument, match="is a table whose first row is not one"):
+        table('""id,text')

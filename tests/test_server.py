@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from starlette.testclient import TestClient
 
 from api import server
 from api.keys import Scope, add, rotate
+from api.readiness import ENDING
 from embed import Encoder
 from index.errors import FilrougeError
 
@@ -132,6 +135,59 @@ def test_a_server_that_is_asked_to_end_ends_well(serve: Callable[..., Served], s
     assert status == 0
     assert "Traceback" not in err
     assert "interrupted" not in err
+
+
+def questions(count: int) -> bytes:
+    """A table of questions, none of which is remembered."""
+    return ("id,question\n" + "".join(f"q{n},Qui a revendiqué l’attaque numéro {n} ?\n" for n in range(count))).encode()
+
+
+def test_a_server_that_is_asked_to_end_finishes_what_it_took_and_says_so_meanwhile(
+    serve: Callable[..., Served], seeds: Path
+) -> None:
+    served = serve(seeds, FILROUGE_AT_ONCE="1", FILROUGE_GRACE="60")
+    asked = 4
+    with ThreadPoolExecutor(asked) as clients:
+        # One is worked on, and the others wait.
+        taken = [
+            clients.submit(served.ask, "POST", "/batch?format=jsonl", questions(20), **{"Content-Type": "text/csv"})
+            for _ in range(asked)
+        ]
+        metrics = b""
+        while b"filrouge_requests_waiting 3.0" not in metrics:
+            metrics = served.ask("GET", "/metrics")[2]
+        served.process.send_signal(signal.SIGTERM)
+        status = 200
+        while status == 200:
+            status, media, body = served.ask("GET", "/ready")
+        assert (status, media, json.loads(body)["type"]) == (503, "application/problem+json", "urn:filrouge:not-ready")
+        assert served.ask("GET", "/health")[0] == 200
+        refused = served.ask("GET", "/search?q=Belgorod")
+        assert (refused[0], json.loads(refused[2])["detail"]) == (503, ENDING)
+        # All of that while those who came before wait for their answers.
+        assert not any(one.done() for one in taken[-1:])
+        answers = [one.result(timeout=120) for one in taken]
+    for status, _, body in answers:
+        assert (status, len(set(re.findall(rb'"q\d+"', body)))) == (200, 20)
+    _, err = served.process.communicate(timeout=60)
+    assert (served.process.returncode, "Traceback" in err) == (0, False)
+
+
+def test_a_request_that_takes_too_long_does_not_hold_the_end_up(serve: Callable[..., Served], seeds: Path) -> None:
+    served = serve(seeds, FILROUGE_AT_ONCE="1", FILROUGE_GRACE="1")
+    with ThreadPoolExecutor(9) as clients, socket.create_connection((served.host, served.port), timeout=60) as slow:
+        # A client that never sends the rest of its body; and more work than there is time for.
+        slow.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        for _ in range(9):
+            clients.submit(served.ask, "POST", "/batch?format=jsonl", questions(90), **{"Content-Type": "text/csv"})
+        while b"filrouge_requests_waiting 8.0" not in served.ask("GET", "/metrics")[2]:
+            pass
+        began = time.monotonic()
+        status, _ = served.end(signal.SIGTERM)
+        took = time.monotonic() - began
+    assert status == 0
+    # The grace, and the one that was being worked on: not all nine.
+    assert took < 15
 
 
 def test_a_document_that_cannot_be_read_is_named_and_the_rest_is_served(serve: Callable[..., Served], seeds: Path) -> None:

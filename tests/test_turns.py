@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
+from api.metrics import Metrics
 from api.turns import Turns
 from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
@@ -27,7 +28,8 @@ class Door:
     """An application whose requests are each answered when they are let through, by name; and what it has seen."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self.turns = Turns(self._app, at_once, waiting)
+        self.metrics = Metrics()
+        self.turns = Turns(self._app, at_once, waiting, self.metrics)
         self.working: list[str] = []
         self.answered: list[str] = []
         self.refused: list[str] = []
@@ -72,7 +74,12 @@ class Door:
                 # The client takes its time over the last of the answer.
                 await self._gone[name].wait()
 
-        await self.turns({"type": "http", "method": "GET", "path": f"/{name}", "headers": []}, receive, send)
+        # One of a client of its own begins with its address.
+        client, _, _ = name.rpartition("@")
+        scope = {"type": "http", "method": "GET", "path": f"/{name}", "headers": []} | (
+            {"client": (client, 1)} if client else {}
+        )
+        await self.turns(scope, receive, send)
 
     async def let(self, *names: str) -> None:
         """Let requests through."""
@@ -141,6 +148,50 @@ def test_the_first_to_come_is_the_next_whatever_order_others_are_done_in() -> No
 
     assert door.working == list("abcdef")
     assert door.answered == list("bcdaef")
+
+
+def test_clients_have_turns_by_turns_however_many_requests_each_sends() -> None:
+    @at_door(at_once=1, waiting=9)
+    async def door(door: Door) -> None:
+        await door.come("A@1", "A@2", "A@3", "A@4", "B@1", "B@2", "C@1")
+        await door.let("A@1", "A@2", "A@3", "A@4", "B@1", "B@2", "C@1")
+        await door.end()
+
+    assert door.working == ["A@1", "A@2", "B@1", "C@1", "A@3", "B@2", "A@4"]
+
+
+def test_one_who_takes_all_places_gives_the_last_of_them_to_others() -> None:
+    @at_door(at_once=1, waiting=4)
+    async def door(door: Door) -> None:
+        await door.come("A@1", "A@2", "A@3", "A@4", "A@5", "A@6")
+        assert door.refused == ["A@6"]
+        await door.come("B@1", "B@2")
+        assert door.refused == ["A@6", "A@5", "A@4"]
+        # Two and two: now whoever comes is refused, but one who has none.
+        await door.come("A@7", "B@3", "C@1")
+        assert door.refused == ["A@6", "A@5", "A@4", "A@7", "B@3", "A@3"]
+        await door.let("A@1", "A@2", "B@1", "B@2", "C@1")
+        assert await door.end() == [None] * 11
+        assert door.turns.waiting == 0
+
+    assert door.answered == ["A@1", "A@2", "B@1", "C@1", "B@2"]
+
+
+def test_one_whose_place_went_to_another_and_who_is_cancelled_takes_no_turn_along() -> None:
+    @at_door(at_once=1, waiting=2)
+    async def door(door: Door) -> None:
+        await door.come("A@1", "A@2", "A@3")
+        door.turns._has_place("B")  # as if B had come: A@3 is told, and has not run since
+        door._tasks["A@3"].cancel()
+        await settle()
+        await door.let("A@1", "A@2")
+        ended = await door.end()
+        assert [type(one) for one in ended] == [type(None), type(None), asyncio.CancelledError]
+        await door.come("A@4")
+        await door.let("A@4")
+        await door.end()
+
+    assert door.answered == ["A@1", "A@2", "A@4"]
 
 
 def test_one_who_leaves_while_waiting_gives_up_the_place_and_is_not_worked_for() -> None:
@@ -225,10 +276,30 @@ def test_a_turn_is_handed_on_once_for_each_request() -> None:
 def test_whether_the_server_is_alive_and_ready_can_be_asked_when_it_is_full() -> None:
     @at_door(at_once=1, waiting=0)
     async def door(door: Door) -> None:
-        await door.come("a", "health", "ready", "b")
-        assert (door.working, door.refused) == (["a", "health", "ready"], ["b"])
-        await door.let("a", "health", "ready")
-        assert await door.end() == [None] * 4
+        await door.come("a", "health", "ready", "metrics", "b")
+        assert (door.working, door.refused) == (["a", "health", "ready", "metrics"], ["b"])
+        await door.let("a", "health", "ready", "metrics")
+        assert await door.end() == [None] * 5
+
+
+def test_a_monitor_sees_who_works_who_waits_and_who_was_refused() -> None:
+    def seen(door: Door) -> list[float | None]:
+        value = door.metrics.registry.get_sample_value
+        refused = value("filrouge_requests_refused_total", {"reason": "busy"})
+        return [value("filrouge_requests_working"), value("filrouge_requests_waiting"), refused]
+
+    @at_door(at_once=2, waiting=2)
+    async def door(door: Door) -> None:
+        assert seen(door) == [0, 0, 0]
+        await door.come(*"abcdef")
+        assert seen(door) == [2, 2, 2]
+        await door.leave("c")
+        assert seen(door) == [2, 1, 2]
+        await door.let("a")
+        assert seen(door) == [2, 0, 2]
+        await door.let("b", "d")
+        assert seen(door) == [0, 0, 2]
+        await door.end()
 
 
 def test_the_log_says_once_for_each_time_that_requests_are_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -253,7 +324,7 @@ def test_what_is_no_request_takes_no_turn() -> None:
         raise AssertionError
 
     async def run() -> None:
-        turns = Turns(app, at_once=1, waiting=0)
+        turns = Turns(app, 1, 0, Metrics())
         for _ in range(3):
             await turns({"type": "lifespan"}, nothing, nothing)
 
@@ -311,7 +382,7 @@ def test_a_full_server_answers_those_it_took_and_refuses_the_rest_with_a_problem
         taken += [clients.submit(ask, address, path) for path in paths[2:]]
         # Those who wait cannot be seen from outside; one who asks is taken, or told that there is no place.
         turns = next(layer for layer in layers(app) if isinstance(layer, Turns))
-        while len(turns._queue) < 3:
+        while turns.waiting < 3:
             pass
         refused = ask(address, "/search?q=Belgorod")
         assert ask(address, "/health")[0] == ask(address, "/ready")[0] == 200
@@ -342,12 +413,12 @@ def test_a_client_that_hangs_up_while_it_waits_is_not_searched_for(seed_index: P
         turns = next(layer for layer in layers(app) if isinstance(layer, Turns))
         with socket.create_connection(address, timeout=60) as leaving:
             leaving.sendall(b"GET /search?q=second HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while len(turns._queue) < 1:
+            while turns.waiting < 1:
                 pass
-        while turns._queue:
+        while turns.waiting:
             pass
         third = clients.submit(ask, address, "/search?q=third&k=1")
-        while len(turns._queue) < 1:
+        while turns.waiting < 1:
             pass
         encoder.gate.set()
         assert (first.result(timeout=60)[0], third.result(timeout=60)[0]) == (200, 200)

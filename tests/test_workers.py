@@ -147,6 +147,19 @@ def test_a_chatbot_needs_no_worker_of_its_own(served: Served) -> None:
         assert (found["isError"], len(found["structuredContent"]["results"]) > 0) == (False, True)
 
 
+def test_whichever_worker_a_monitor_asks_it_sees_all_of_them(served: Served) -> None:
+    counts = []
+    for _ in range(12):
+        connection = served.connection()
+        connection.request("GET", "/metrics")
+        told = connection.getresponse().read().decode()
+        connection.close()
+        counts.append(sum(float(n) for n in re.findall(r'route="/metrics",status="200"\} (\S+)', told)))
+        assert "filrouge_ready 1.0" in told
+    # Each is counted when it is answered, for the next to see, whoever answers that.
+    assert counts == [counts[0] + n for n in range(12)]
+
+
 def test_what_another_process_indexes_is_found_by_the_next_search_of_either(
     served: Served, folder: Path, filrouge: Run
 ) -> None:

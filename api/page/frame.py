@@ -13,6 +13,7 @@ from api.page import manner, template
 from api.page.address import Asked
 from api.page.words import LANGUAGES, STRINGS, counted
 from api.schemas import iso
+from embed.stages import stage
 from index import dates
 from index.errors import InvalidRequest, NotFound
 from index.records import Entry, published_text
@@ -40,6 +41,7 @@ class Frame:
         """What is said in the reader's language, by name."""
         return STRINGS[self.language]
 
+    @stage("render")
     def render(self, name: str, **more: Any) -> str:
         """A template with what all of them need, and `more`."""
         language = self.language

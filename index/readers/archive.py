@@ -5,6 +5,7 @@ bomb claims is not believed; what comes out is counted. An archive within an arc
 """
 
 import contextlib
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -33,7 +34,11 @@ _CHUNK = 1024**2
 Opener = Callable[[], Any]
 """Opens a member for reading, when it is its turn."""
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"WARC/")
-_BROKEN = (OSError, EOFError, zlib.error, LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    OSError, EOFError, zlib.error, LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError,
+    # What the libraries stumble over, in names and sizes that no archive has that was made as one.
+    ValueError, IndexError, OverflowError, struct.error,
+)  # fmt: skip
 
 
 @dataclass
@@ -139,6 +144,8 @@ def _refused(name: str, seen: set[str]) -> str | None:
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
         return "has a name that leads out of the archive"
+    if "\0" in name:
+        return "has a name that no file can have"
     if str(path) in seen:
         return "is in the archive twice: the first was read"
     seen.add(str(path))

@@ -71,7 +71,8 @@ def _moment(item: Mapping[str, Any]) -> Any:
     A day that there is not is left to be named: feedparser takes the 31st of February for the 3rd of March.
     """
     name = "published" if item.get("published") else "updated"
-    written, parsed = item.get(name), item.get(f"{name}_parsed")
+    # It gives one for the other, with a warning, where it is asked for what is not there.
+    written, parsed = (item.get(key) if key in item else None for key in (name, f"{name}_parsed"))
     if written and parsed:
         try:
             dates.written_day(written)

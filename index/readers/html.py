@@ -23,6 +23,8 @@ from index.readers.structured import Stated, Update
 from index.readers.whole import contents
 from index.records import Entry, Precision
 
+DEEPEST = 512
+"""Elements within each other. What finds the article of a page takes time by their number and by how deep they lie."""
 _CALLED_LIVE = re.compile(r"\b(?:live|en\s+direct|direct|minute\s+par\s+minute|as\s+it\s+happened)\b", re.IGNORECASE)
 _OPENED = re.compile(r"<body\b", re.IGNORECASE)
 _CLOSED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
@@ -86,14 +88,19 @@ def _cut_from(node: Any) -> None:
 
 
 def parse(page: str) -> Any:
-    """The tree of a page, however broken. Raises `UnreadableDocument` when there is nothing in it."""
+    """The tree of a page, however broken. Raises `UnreadableDocument` when there is nothing in it, or what no browser keeps."""
     # Lone surrogates and NUL are in no page that a browser would show; a declaration of the encoding is behind the times.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page).replace("\0", "").encode("utf-8", "replace").decode()
     try:
         tree = lxml.html.document_fromstring(markup.without_floods(page), parser=lxml.html.HTMLParser(huge_tree=True))
     except (lxml.etree.LxmlError, ValueError) as error:
         raise UnreadableDocument(f"is not HTML: {error}") from error
-    return tree
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in node]
+        if not level:
+            return tree
+    raise UnreadableDocument(f"has elements more than {DEEPEST} deep within each other, where browsers stop: mend its markup")
 
 
 def _moment(written: str, within: tzinfo) -> tuple[datetime | None, Precision | None, str | None]:

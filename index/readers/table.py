@@ -62,7 +62,10 @@ def read(document: Document) -> Iterator[Entry | Failure]:
 
 def _rows(text: str) -> Iterator[tuple[str, Mapping[str, str] | UnreadableDocument]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text[:65536]), strict=True)
-    names = next(reader)
+    try:
+        names = next(reader)
+    except csv.Error as error:
+        raise UnreadableDocument(f"is a table whose first row is not one: {error}") from error
     while True:
         try:
             row = next(reader, None)
