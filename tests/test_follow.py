@@ -190,7 +190,7 @@ def looks(site: Site, folder: Path, **more: Any) -> list[Look]:
 
 def history(folder: Path, source: str) -> dict[str, list[Version]]:
     with Store.open(folder) as store:
-        with store._reading() as db:
+        with store.reading() as db:
             rows = db.execute(
                 "SELECT e.key, e.id FROM entries e JOIN sources s ON s.id = e.source_id WHERE s.name = ?", (source,)
             ).fetchall()
@@ -413,7 +413,7 @@ def test_a_page_followed_by_hand_through_faults_has_every_version_at_its_instant
 ) -> None:
     script = [[part.strip() for part in line.split("|")] for line in LOOKS.strip().splitlines()]
     clock = [START + 10 * 3600.0]
-    monkeypatch.setattr("index.store.time", SimpleNamespace(time_ns=lambda: int(clock[0] * 1e9)))
+    monkeypatch.setattr("index.commits.time", SimpleNamespace(time_ns=lambda: int(clock[0] * 1e9)))
     states: dict[str, str] = {}
     order: list[str] = []
     good = Answer()

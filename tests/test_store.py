@@ -456,9 +456,9 @@ def test_every_version_of_an_entry_is_kept_with_the_time_that_it_was_seen(store:
 
 
 def test_a_clock_that_is_set_back_does_not_turn_history_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.store.time.time_ns", lambda: 5_000_000)
+    monkeypatch.setattr("index.commits.time.time_ns", lambda: 5_000_000)
     commit(store, told("a", "Un."))
-    monkeypatch.setattr("index.store.time.time_ns", lambda: 1_000_000)
+    monkeypatch.setattr("index.commits.time.time_ns", lambda: 1_000_000)
     commit(store, told("a", "Deux."))
     one, two = store.versions(told("a").id, 2)
     assert (one.entry.text, two.entry.text) == ("Un.", "Deux.")
@@ -842,7 +842,7 @@ def test_a_bound_takes_in_its_own_moment_as_since_and_not_as_until(store: Store)
 def test_a_full_disk_keeps_the_last_commit_and_says_what_to_do(store: Store, folder: Path) -> None:
     commit(store, told("a"))
     # The pool gives the connection that was used last, so that this limit is the next commit's.
-    with store._reading() as db:
+    with store.reading() as db:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StorageError) as caught:
@@ -852,7 +852,7 @@ def test_a_full_disk_keeps_the_last_commit_and_says_what_to_do(store: Store, fol
         "nothing of the unfinished step was kept"
     )
     assert (store.generation(), alive(store, 1), list(store.keys("fil/a.txt"))) == (1, {1}, ["a"])
-    with store._reading() as db:
+    with store.reading() as db:
         db.execute("PRAGMA max_page_count = 1000000")
     assert commit(store, told("b", "x" * 100_000)) == 2
 

@@ -1,0 +1,135 @@
+"""What the rows of the database hold, and what becomes of them: the shapes in which they are read and written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from typing import Any
+
+import numpy as np
+
+from embed.encoder import Vectors
+from index import dates
+from index.records import Entry
+from index.space import Codes
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH = 500
+"""Values bound to one statement; SQLite allows more, in builds that we do not choose."""
+ALIVE = "{0}.born <= :generation AND ({0}.died IS NULL OR {0}.died > :generation)"
+LAST = "p.born = (SELECT max(last.born) FROM passages last WHERE last.version_id = p.version_id)"
+THEN = f"{ALIVE.format('v')} AND {LAST}"
+"""Of an earlier generation are the versions that were there, and of each the last passages that it got: when an index is given
+another model, every version gets passages for that one, and the others cannot be compared with its questions."""
+ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url"
+FROM_VERSIONS = "FROM versions v JOIN entries e ON e.id = v.entry_id JOIN sources s ON s.id = e.source_id"
+FROM_PASSAGES = (
+    "FROM passages p JOIN versions v ON v.id = p.version_id JOIN entries e ON e.id = v.entry_id "
+    "JOIN sources s ON s.id = e.source_id"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document or live blog as a caller sees it: its name, and what of it is searchable now."""
+
+    name: str
+    entries: int
+    passages: int
+    languages: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What is kept of a source: since when, and how much text, title included."""
+
+    since: datetime
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What is kept of the model's reading of a passage: its vector, of length 1, and its words (`Space.codes`)."""
+
+    vector: Vectors
+    words: Codes
+
+
+@dataclass(frozen=True)
+class Dated:
+    """When and where an entry was published, and how many of the passages that were asked for are its own."""
+
+    published: int | None
+    """Microseconds since 1970 UTC; of an entry known to the day, the beginning of its day."""
+    tz: str | None
+    day_only: bool
+    source: str
+    lang: str
+    passages: int
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What an engine needs of a passage: its id, language, and the texts that it is found by."""
+
+    id: int
+    lang: str
+    title: str
+    text: str
+
+
+def present(past: bool) -> str:
+    """The condition for a passage `p` of a version `v` to be there in `:generation`; `past` when that is an earlier one."""
+    return THEN if past else ALIVE.format("p")
+
+
+def vector_of(blob: bytes, dimension: int) -> Vectors:
+    """A vector as it is kept: in half precision, or in single precision by an earlier release."""
+    return np.frombuffer(blob, dtype="<f2" if len(blob) == 2 * dimension else "<f4").astype(np.float32)
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The entry in a row of the columns `ENTRY`."""
+    source, key, title, text, lang, published, tz, precision, clock, url = row
+    return Entry(
+        source=source,
+        key=key,
+        title=title,
+        text=text,
+        lang=lang,
+        published=moment_of(published, tz),
+        precision=precision,
+        clock=clock_time.fromisoformat(clock) if clock else None,
+        url=url,
+    )
+
+
+def micros_of(moment: datetime | None) -> int | None:
+    """A moment in microseconds since 1970 UTC, as it is kept.
+
+    >>> micros_of(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(micros: int | None, tz: str | None) -> datetime | None:
+    """The moment that is kept so, in the zone of that name; UTC when there is none."""
+    return None if micros is None else (EPOCH + timedelta(microseconds=micros)).astimezone(dates.zone(tz or "UTC"))
+
+
+def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The values in the same order, as many at once as one statement takes."""
+    for at in range(0, len(values), _BATCH):
+        yield values[at : at + _BATCH]
+
+
+def marks(values: Sequence[Any]) -> str:
+    """The question marks that values are bound to.
+
+    >>> marks(["a", "b"])
+    '?,?'
+    """
+    return ",".join("?" * len(values))
