@@ -1,6 +1,7 @@
 """The SQLite file of an index: how it is made and opened, and who may read and write it at once."""
 
 import contextlib
+import os
 import queue
 import sqlite3
 import uuid
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from embed import ModelCard
-from index import lock, migrations
+from index import lock, migrations, seal
 from index.conditions import FUNCTIONS
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, StorageError
+from index.integrity import damage
 from index.space import Space
+from index.sums import seal_catalogue
 
 FILE = "index.sqlite"
 _APPLICATION_ID = 0x46494C52  # "FILR"
@@ -26,6 +29,9 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._whole = False
+        """Whether it was found as it should be, so that it can be left so."""
+        self._identity: str | None = None
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._open: list[sqlite3.Connection] = []
 
@@ -45,6 +51,7 @@ class Database:
                 raise NotAnIndex(f"{folder} was written by a newer filrouge (layout {version}); upgrade this one")
             if version < len(migrations.STEPS):
                 store._migrate(version)
+            store._require_whole()
         except BaseException:
             store.close()
             raise
@@ -78,6 +85,9 @@ class Database:
                 db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
                 db.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
                 db.execute("INSERT INTO meta VALUES ('space', ?)", (means,))
+                seal_catalogue(db)
+            store._whole = True
+            store._identity = store.identity()
         except BaseException:
             # Half an index would be refused ever after.
             store.close()
@@ -91,7 +101,7 @@ class Database:
         try:
             if (folder / FILE).is_file() or not folder.exists():
                 return
-            if any(path.name != lock.FILE for path in folder.iterdir()):
+            if any(path.name not in (lock.FILE, seal.FILE) for path in folder.iterdir()):
                 raise NotAnIndex(f"{folder} is not empty and holds no index; choose another folder for --index")
         except OSError as error:
             raise StorageError(f"cannot make an index in {folder}: {error.strerror or error}") from error
@@ -99,15 +109,19 @@ class Database:
     @classmethod
     def discard(cls, folder: Path) -> None:
         """Delete the database of `folder`, so that it is no index any more."""
-        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", seal.FILE):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Give every connection back; the store must not be used afterwards."""
+        generation = self._last_generation() if self._open and self._whole else None
         for db in self._open:
             db.close()
         self._open.clear()
+        if generation is not None:
+            # The last connection has brought into the file what was beside it.
+            seal.leave(self._path, generation)
 
     def __enter__(self) -> Self:
         return self
@@ -122,8 +136,7 @@ class Database:
             try:
                 db = self._idle.get_nowait()
             except queue.Empty:
-                # A connection serves one thread at a time and may serve another next.
-                db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+                db = connect(self._path)
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
@@ -131,8 +144,49 @@ class Database:
                     db.create_function(name, takes, function, deterministic=True)
             try:
                 yield db
+                self._require_same(db)
             finally:
                 self._idle.put(db)
+
+    def _require_same(self, db: sqlite3.Connection) -> None:
+        """Raise `StorageError` when another index was put in the place of the one that was opened, also while it was read."""
+        if self._identity is not None:
+            row = db.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+            if row is None or row[0] != self._identity:
+                raise StorageError(f"the index {self._path.parent} was replaced while it was open: open it again")
+
+    def _last_generation(self) -> int | None:
+        with contextlib.suppress(StorageError), self.reading() as db:
+            return int(db.execute("SELECT max(number) FROM generations").fetchone()[0])
+        return None
+
+    def _require_whole(self) -> None:
+        """Raise `StorageError` when something is wrong with what is in the database, unless it is as it was left."""
+        if self._is_finished():
+            left, generation = seal.sealed(self._path), self._last_generation()
+            now = seal.of(self._path, generation or 0)
+            if left and (left.size, left.changed) == (now.size, now.changed):
+                if left.generation > now.generation:
+                    raise StorageError(
+                        f"the index {self._path.parent} had {left.generation} generations and has {now.generation}: "
+                        f"{FILE}-wal beside it was lost or damaged; filrouge restore brings a backup back, "
+                        "and filrouge repair takes what is left for all there is"
+                    )
+            elif not seal.is_known(self._path, now):
+                with self.reading() as db:
+                    found = next(damage(db), None)
+                if found:
+                    raise NotAnIndex(
+                        f"the index {self._path.parent} is damaged: {found.place} {found.offence}; "
+                        "filrouge verify says what else is, and filrouge repair what can be mended"
+                    )
+                seal.leave(self._path, now.generation)
+            self._whole = True
+            self._identity = self.identity()
+
+    def _is_finished(self) -> bool:
+        with self.reading() as db:
+            return bool(db.execute("SELECT 1 FROM meta WHERE key = 'space' OR key = 'identity'").fetchone())
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -151,6 +205,9 @@ class Database:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+        if self._whole and (generation := self._last_generation()) is not None:
+            # A large log was brought into the file just now.
+            seal.leave(self._path, generation)
 
     def _migrate(self, version: int) -> None:
         with self.reading() as db:
@@ -198,6 +255,20 @@ class Database:
                 f"the index {self._path.parent} was embedded by an earlier release, without words: "
                 f"embed it anew with filrouge repair --index {self._path.parent}"
             )
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a database, also where nothing can be written. One thread uses it at a time, and another may be next."""
+    where, uri = str(path), False
+    if not os.access(path.parent, os.W_OK) and not _has_log(path):
+        # SQLite would make files beside it, to agree with writers that there cannot be.
+        where, uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1", True
+    return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=uri)
+
+
+def _has_log(path: Path) -> bool:
+    beside = path.with_name(f"{path.name}-wal")
+    return beside.exists() and beside.stat().st_size > 0
 
 
 @contextlib.contextmanager

@@ -266,10 +266,15 @@ def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
     found = []
     for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):
         text = context(entry.title, entry.text[start:end])
-        # The language is in it, because the words of a passage are kept less the mean of its language.
-        digest = hashlib.blake2b(f"{entry.lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        found.append((NewPassage(start, end, digest), (text, entry.lang)))
+        found.append((NewPassage(start, end, text_hash(text, entry.lang)), (text, entry.lang)))
     return found
+
+
+def text_hash(text: str, lang: str) -> bytes:
+    """What the vector of a text is kept under. The language is in it, because the words of a passage are kept less the mean of
+    its language.
+    """
+    return hashlib.blake2b(f"{lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _embed(

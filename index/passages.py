@@ -12,6 +12,7 @@ from embed import ModelCard
 from embed.encoder import Vectors
 from index.conditions import Condition, Phrase, Word, compiled
 from index.database import Database
+from index.errors import StorageError
 from index.records import Ids, Passage, Window
 from index.rows import (
     ALIVE,
@@ -31,6 +32,7 @@ from index.rows import (
     vector_of,
 )
 from index.space import Codes
+from index.sums import are_whole_words, is_whole_vector
 
 
 class Passages(Database):
@@ -106,11 +108,14 @@ class Passages(Database):
             width = -(-card.dimension // 8)
             for some in batches(ids):
                 rows = db.execute(
-                    f"""SELECT p.id, x.words FROM passages p
+                    f"""SELECT p.id, x.hash, x.words, x.sum FROM passages p
                         CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash WHERE p.id IN ({marks(some)})""",
                     (card.fingerprint, *some),
                 )
-                found.update((i, np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)) for i, signs in rows)
+                for i, key, signs, kept in rows:
+                    if not are_whole_words(key, signs, kept):
+                        raise self._damaged("the words are", i)
+                    found[i] = np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)
         return found
 
     def vectors(self, ids: Sequence[int]) -> tuple[list[str], Vectors]:
@@ -120,12 +125,14 @@ class Passages(Database):
         card = self.card()
         with self.reading() as db:
             for some in batches(sorted(ids)):
-                for lang, blob in db.execute(
-                    f"""SELECT v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                for i, lang, key, blob, kept in db.execute(
+                    f"""SELECT p.id, v.lang, x.hash, x.vector, x.sum FROM passages p JOIN versions v ON v.id = p.version_id
                         CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
                         WHERE p.id IN ({marks(some)}) ORDER BY p.id""",
                     (card.fingerprint, *some),
                 ):
+                    if not is_whole_vector(key, blob, kept):
+                        raise self._damaged("the vector is", i)
                     langs.append(lang)
                     rows.append(vector_of(blob, card.dimension))
         return langs, np.stack(rows) if rows else np.zeros((0, card.dimension), dtype=np.float32)
@@ -277,7 +284,7 @@ class Passages(Database):
             with self.reading() as db:
                 # CROSS JOIN keeps SQLite from going through all passages for each vector: it does not know how many there are.
                 rows = db.execute(
-                    f"""SELECT p.id, v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                    f"""SELECT p.id, v.lang, x.hash, x.vector, x.sum FROM passages p JOIN versions v ON v.id = p.version_id
                         CROSS JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
                     {"generation": generation, "last": last, "model": card.fingerprint},
@@ -285,11 +292,20 @@ class Passages(Database):
             if not rows:
                 return
             last = rows[-1][0]
+            for i, _, key, blob, kept in rows:
+                if not is_whole_vector(key, blob, kept):
+                    raise self._damaged("the vector is", i)
             yield (
-                np.array([i for i, _, _ in rows], dtype=np.int64),
-                [lang for _, lang, _ in rows],
-                np.stack([vector_of(blob, card.dimension) for _, _, blob in rows]),
+                np.array([row[0] for row in rows], dtype=np.int64),
+                [row[1] for row in rows],
+                np.stack([vector_of(row[3], card.dimension) for row in rows]),
             )
+
+    def _damaged(self, what: str, passage: int) -> StorageError:
+        return StorageError(
+            f"passage {passage} of the index {self._path.parent} is damaged, {what} not what was written: "
+            "filrouge verify says what else is damaged, and filrouge repair embeds it again"
+        )
 
     def died(self, after: int, upto: int) -> Ids:
         """The ids of the passages that were there in `after` and are not in `upto`, ascending."""
