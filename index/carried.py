@@ -7,7 +7,6 @@ card and the space of the model.
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from embed import ModelCard
+from index import durable
 from index.errors import ModelMismatch, StorageError, UnreadableVectors
 from index.space import Space
 from index.store import Encoded, Store
@@ -149,7 +149,7 @@ def write(store: Store, path: Path) -> int:
                 db.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", [(*row, _sum(*row)) for row in rows])
                 count += len(batch)
             db.execute("COMMIT")
-        os.replace(part, path)
+        durable.put(part, path)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from index.database import Database
 from index.records import Entry
 from index.rows import Encoded, micros_of
 from index.space import Space
-from index.sums import seal_catalogue, seal_generations, vector_sum
+from index.sums import seal_catalogue, seal_everything, seal_generations, vector_sum
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,29 @@ class Commits(Database):
             seal_catalogue(db)
             _stamp(db, generation)
         return generation
+
+    def rename(self) -> None:
+        """Give the index a name that no other has, so that nothing that was made for it or is open is taken for its own."""
+        with self.writing() as db:
+            identity = uuid.uuid4().hex
+            db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (identity,))
+            seal_everything(db)
+            self._identity = identity
+
+    def drop_vectors(self, numbers: Iterable[int]) -> None:
+        """Forget these rows of vectors, to have them made again."""
+        with self.writing() as db:
+            db.executemany("DELETE FROM vectors WHERE id = ?", [(number,) for number in numbers])
+
+    def drop_unused_vectors(self) -> int:
+        """Forget the vectors of no passage, of whatever model; return how many they were."""
+        with self.writing() as db:
+            return db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT vector_hash FROM passages)").rowcount
+
+    def seal(self) -> None:
+        """Give sums to rows of an earlier release."""
+        with self.writing() as db:
+            seal_everything(db)
 
 
 def _next_generation(db: sqlite3.Connection) -> int:

@@ -18,7 +18,7 @@ from index.space import Space
 from index.sums import seal_catalogue
 
 FILE = "index.sqlite"
-_APPLICATION_ID = 0x46494C52  # "FILR"
+APPLICATION_ID = 0x46494C52  # "FILR"
 _PAGE = 16384
 """Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
 of each would stay empty."""
@@ -32,6 +32,7 @@ class Database:
         self._whole = False
         """Whether it was found as it should be, so that it can be left so."""
         self._identity: str | None = None
+        self._looks_only = False
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._open: list[sqlite3.Connection] = []
 
@@ -45,7 +46,7 @@ class Database:
             with store.reading() as db:
                 application = db.execute("PRAGMA application_id").fetchone()[0]
                 version = db.execute("PRAGMA user_version").fetchone()[0]
-            if application != _APPLICATION_ID:
+            if application != APPLICATION_ID:
                 raise NotAnIndex(f"{folder / FILE} is not a filrouge index; choose another folder")
             if version > len(migrations.STEPS):
                 raise NotAnIndex(f"{folder} was written by a newer filrouge (layout {version}); upgrade this one")
@@ -55,6 +56,15 @@ class Database:
         except BaseException:
             store.close()
             raise
+        return store
+
+    @classmethod
+    def look(cls, folder: Path) -> Self:
+        """Open an existing index to look at what is there: nothing is checked, brought up or written. Raises `NotAnIndex`."""
+        if not (folder / FILE).is_file():
+            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
+        store = cls(folder)
+        store._looks_only = True
         return store
 
     @classmethod
@@ -79,7 +89,7 @@ class Database:
             with store.reading() as db:
                 db.execute(f"PRAGMA page_size = {_PAGE}")
             with store.writing() as db:
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             store._migrate(0)
             with store.writing() as db:
                 db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
@@ -136,7 +146,7 @@ class Database:
             try:
                 db = self._idle.get_nowait()
             except queue.Empty:
-                db = connect(self._path)
+                db = connect(self._path, self._looks_only)
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
@@ -257,13 +267,15 @@ class Database:
             )
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, looks_only: bool = False) -> sqlite3.Connection:
     """A connection to a database, also where nothing can be written. One thread uses it at a time, and another may be next."""
-    where, uri = str(path), False
+    where = path.absolute().as_uri()
     if not os.access(path.parent, os.W_OK) and not _has_log(path):
         # SQLite would make files beside it, to agree with writers that there cannot be.
-        where, uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1", True
-    return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=uri)
+        where += "?mode=ro&immutable=1"
+    elif looks_only:
+        where += "?mode=ro"
+    return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
 
 
 def _has_log(path: Path) -> bool:

@@ -307,6 +307,32 @@ class Passages(Database):
             "filrouge verify says what else is damaged, and filrouge repair embeds it again"
         )
 
+    def living(self, generation: int) -> Ids:
+        """The ids of the passages of `generation`, ascending."""
+        return self.allowed(generation, Window())
+
+    def all_passages(self) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """Every passage there ever was: its id, language, title and text, and what its vector is kept under."""
+        last = 0
+        while True:
+            with self.reading() as db:
+                rows = db.execute(
+                    """SELECT p.id, v.lang, v.title, v.text, p.start, p."end", p.vector_hash
+                       FROM passages p JOIN versions v ON v.id = p.version_id WHERE p.id > ? ORDER BY p.id LIMIT 2000""",
+                    (last,),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from ((i, lang, title, text[start:end], key) for i, lang, title, text, start, end, key in rows)
+
+    def unused_vectors(self) -> int:
+        """How many vectors are of no passage, of whatever generation or model."""
+        with self.reading() as db:
+            return int(
+                db.execute("SELECT count(*) FROM vectors WHERE hash NOT IN (SELECT vector_hash FROM passages)").fetchone()[0]
+            )
+
     def died(self, after: int, upto: int) -> Ids:
         """The ids of the passages that were there in `after` and are not in `upto`, ascending."""
         with self.reading() as db:
