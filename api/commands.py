@@ -479,25 +479,3 @@ def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
     else:
         print(f"{count} vectors of {name} written to {given.file}")
     return 0
-
-
-def run_repair(given: argparse.Namespace, settings: Settings) -> int:
-    """`filrouge repair`."""
-    from index.ingest import reembed
-    from index.repair import rebuild_caches
-    from index.store import Store
-
-    with Store.open(settings.index) as store:
-        own, complete = store.card(), store.space() is not None and store.is_embedded()
-    encoder = _encoder(settings)
-    embedded = 0
-    if encoder.card.fingerprint != own.fingerprint or not complete:
-        with _carried(given, encoder) as carried, console.progress("embedding") as bar:
-            embedded = reembed(settings.index, encoder, bar.passages, carried)
-    generation = rebuild_caches(settings.index, encoder.card)
-    if given.json:
-        print(json.dumps({"model": encoder.card.name, "embedded": embedded, "generation": generation}))
-    else:
-        done = f"{embedded} passages embedded with {encoder.card.name}; " if embedded else ""
-        print(f"{done}search caches made anew at generation {generation}")
-    return 0

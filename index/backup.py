@@ -69,10 +69,10 @@ def back_up(folder: Path, target: Path, now: datetime | None = None) -> Backup:
 def restore(file: Path, folder: Path, replace: bool = False) -> Backup:
     """Bring the backup `file` back as the index in `folder`, made if missing, and make its caches.
 
-    All of the file is checked before anything is touched. An index that is there is only replaced when `replace` says so, in one
-    transaction: who reads it sees the old one or the new one, and is told at the next look that it is another. What was restored
-    has a name of its own, so that caches and programs that were open do not take it for what was there. Raises `NotAnIndex` when
-    the file is no backup or damaged, `IndexBusy` while another process writes, and `StorageError`.
+    All of the file is checked before anything is touched. An index that is there is only replaced when `replace` says so, in
+    one transaction: who reads it sees the old one or the new one, and is told at the next look that it is another. What was
+    restored has a name of its own, so that caches and programs that were open do not take it for what was there. Raises
+    `NotAnIndex` when the file is no backup or damaged, `IndexBusy` while another process writes, and `StorageError`.
     """
     _require_backup(file)
     there = (folder / FILE).is_file()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def put(part: Path, target: Path) -> None:
-    """Give a finished file its place, in that of an older one. When this returns, a loss of power takes neither it nor its name."""
+    """Give a finished file its place, or that of an older one. When this returns, a loss of power takes it away no more."""
     sync(part)
     part.replace(target)
     sync(target.parent)

@@ -145,6 +145,28 @@ def reembed(
     return count
 
 
+def embed_missing(store: Store, encoder: Encoder, carried: CarriedVectors | None = None) -> int:
+    """Embed the texts of passages, also of earlier versions, that have no vector of the index's model; return how many.
+
+    Texts that `carried` has the vectors of are not embedded.
+    """
+    space = store.space() or space_of(encoder)
+    pending: dict[bytes, _Text] = {}
+    count = 0
+
+    def keep() -> int:
+        vectors, computed = _embed(pending, store, encoder, space, carried)
+        store.add_vectors(vectors, encoder.card.fingerprint)
+        pending.clear()
+        return computed
+
+    for _, lang, title, text, key in store.unread_passages():
+        pending[key] = (context(title, text), lang)
+        if len(pending) >= _EMBED_EVERY:
+            count += keep()
+    return count + keep()
+
+
 class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 

@@ -32,6 +32,8 @@ class Finding:
     place: str
     offence: str
     repair: str
+    is_vector: bool = False
+    """Whether it is about vectors, which can be made again."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.offence}; {self.repair}"
@@ -147,23 +149,31 @@ def _passages(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def _vectors(db: sqlite3.Connection) -> Iterator[Finding]:
-    row = db.execute("SELECT value FROM meta WHERE key = 'card'").fetchone()
-    card = ModelCard.from_json(row[0])
-    for number, model, key, vector, words, kept in db.execute("SELECT id, model, hash, vector, words, sum FROM vectors"):
-        offence = None
-        if kept is not None and vector_sum(key, vector, words or b"") != kept:
-            offence = "is not what was written"
-        elif model == card.fingerprint and not is_vector(vector, words, card.dimension):
-            offence = f"is no vector of {card.dimension} dimensions and length 1 with words"
-        if offence:
-            yield Finding(f"vector {number}", offence, f"{REPAIR} embeds its passages again")
+    card = _card(db)
+    for number, offence in damaged_vectors(db):
+        yield Finding(f"vector {number}", offence, f"{REPAIR} embeds its passages again", is_vector=True)
     missing = db.execute(
         f"""SELECT count(*) FROM passages p LEFT JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
             WHERE {LAST} AND x.vector IS NULL""",
         (card.fingerprint,),
     ).fetchone()[0]
     if missing:
-        yield Finding("vectors", f"{missing} passages have no vector of the model '{card.name}'", f"{REPAIR} embeds them")
+        offence = f"{missing} passages have none of the model '{card.name}'"
+        yield Finding("vectors", offence, f"{REPAIR} embeds them", is_vector=True)
+
+
+def damaged_vectors(db: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """The rows of vectors that are not what was written, with what is wrong."""
+    card = _card(db)
+    for number, model, key, vector, words, kept in db.execute("SELECT id, model, hash, vector, words, sum FROM vectors"):
+        if kept is not None and vector_sum(key, vector, words or b"") != kept:
+            yield number, "is not what was written"
+        elif model == card.fingerprint and not is_vector(vector, words, card.dimension):
+            yield number, f"is no vector of {card.dimension} dimensions and length 1 with words"
+
+
+def _card(db: sqlite3.Connection) -> ModelCard:
+    return ModelCard.from_json(db.execute("SELECT value FROM meta WHERE key = 'card'").fetchone()[0])
 
 
 def is_vector(vector: bytes, words: bytes | None, dimension: int) -> bool:

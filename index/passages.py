@@ -313,12 +313,22 @@ class Passages(Database):
 
     def all_passages(self) -> Iterator[tuple[int, str, str, str, bytes]]:
         """Every passage there ever was: its id, language, title and text, and what its vector is kept under."""
+        return self._passages("TRUE")
+
+    def unread_passages(self) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """The same of those that the index's model should have read and has not."""
+        model = self.card().fingerprint
+        read = f"EXISTS (SELECT 1 FROM vectors x WHERE x.model = '{model}' AND x.hash = p.vector_hash AND x.words IS NOT NULL)"
+        return self._passages(f"{LAST} AND NOT {read}")
+
+    def _passages(self, where: str) -> Iterator[tuple[int, str, str, str, bytes]]:
         last = 0
         while True:
             with self.reading() as db:
                 rows = db.execute(
-                    """SELECT p.id, v.lang, v.title, v.text, p.start, p."end", p.vector_hash
-                       FROM passages p JOIN versions v ON v.id = p.version_id WHERE p.id > ? ORDER BY p.id LIMIT 2000""",
+                    f"""SELECT p.id, v.lang, v.title, v.text, p.start, p."end", p.vector_hash
+                        FROM passages p JOIN versions v ON v.id = p.version_id
+                        WHERE {where} AND p.id > ? ORDER BY p.id LIMIT 2000""",
                     (last,),
                 ).fetchall()
             if not rows:

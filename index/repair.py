@@ -1,12 +1,54 @@
-"""Making again what can be made again."""
+"""Making again what can be made again, and saying what cannot."""
 
 import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from embed import ModelCard
-from index import lock
+from embed import Encoder, ModelCard
+from index import lock, seal
+from index.carried import CarriedVectors
+from index.database import FILE, connect
+from index.errors import NotAnIndex, StorageError
+from index.ingest import embed_missing
+from index.integrity import Finding, damage, damaged_vectors, only_lists
 from index.reader import Reader
 from index.store import Store
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was wrong and is no more: whether SQLite's lists were made again, how many vectors were made again, how many that no
+    passage has were cleared away; and the generation that the caches were made of.
+    """
+
+    lists: bool
+    embedded: int
+    cleared: int
+    generation: int
+
+
+def mend(folder: Path, encoder: Encoder, carried: CarriedVectors | None = None) -> Mended:
+    """Mend the index in `folder`, which `encoder` belongs to, as far as its rows are whole.
+
+    SQLite's lists are made from the rows, damaged and missing vectors from the texts, and the caches from both. Raises
+    `StorageError` where texts are damaged, and says which and what to do; nothing is lost by trying.
+    """
+    # Opened before the lock, which would leave its file in a folder that is no index.
+    with closing(Store.look(folder)), lock.writing(folder):
+        lists = _mend_lists(folder)
+        bad = _require_rows(folder)
+        # What is left is all that there is, also where more was committed.
+        (folder / seal.FILE).unlink(missing_ok=True)
+        with closing(Store(folder)) as store:
+            store.require(encoder.card)
+            if bad:
+                store.drop_vectors(bad)
+            embedded = embed_missing(store, encoder, carried)
+            cleared = store.drop_unused_vectors()
+            store.seal()
+        return Mended(lists, embedded, cleared, _new_caches(folder, encoder.card))
 
 
 def rebuild_caches(folder: Path, card: ModelCard) -> int:
@@ -17,6 +59,46 @@ def rebuild_caches(folder: Path, card: ModelCard) -> int:
     # Opened before the lock, which would leave its file in a folder that is no index.
     with Store.open(folder) as store, lock.writing(folder):
         store.require(card)
-        shutil.rmtree(folder / "cache", ignore_errors=True)
-        with Reader(folder, card, writing=True) as reader:
-            return reader.snapshot().generation
+        return _new_caches(folder, card)
+
+
+def _new_caches(folder: Path, card: ModelCard) -> int:
+    shutil.rmtree(folder / "cache", ignore_errors=True)
+    with Reader(folder, card, writing=True) as reader:
+        return reader.snapshot().generation
+
+
+def _mend_lists(folder: Path) -> bool:
+    """Make SQLite's lists of rows anew where only they are wrong; whether they were."""
+    with closing(connect(folder / FILE)) as db:
+        found = _structure(db)
+        if not found or not only_lists(found):
+            return False
+        try:
+            db.execute("REINDEX")
+        except sqlite3.DatabaseError as error:
+            raise _beyond_repair(folder, [Finding(FILE, str(error), "")]) from error
+        return True
+
+
+def _structure(db: sqlite3.Connection) -> list[Finding]:
+    return [one for one in damage(db) if one.place == FILE]
+
+
+def _require_rows(folder: Path) -> list[int]:
+    """The numbers of the vectors that are damaged. Raises `StorageError` where anything else is."""
+    with closing(connect(folder / FILE)) as db:
+        found = [one for one in damage(db) if not one.is_vector]
+        if found:
+            raise _beyond_repair(folder, found)
+        return [number for number, _ in damaged_vectors(db)]
+
+
+def _beyond_repair(folder: Path, found: list[Finding]) -> StorageError:
+    told = "\n".join(f"  {one.place}: {one.offence}" for one in found[:20])
+    more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
+    return NotAnIndex(
+        f"the index {folder} is damaged where nothing can be made again:\n{told}{more}\n"
+        f"bring a backup back with filrouge restore FILE --index {folder} --replace, or write all that is whole to a new index "
+        f"with filrouge repair --index {folder} --into DIR"
+    )

@@ -26,7 +26,7 @@ from index.vectors import FaissVectors
 SAMPLE = 256
 """Passages that caches and the model are asked about; all of an index that has no more."""
 _SAME_VECTOR = 0.98
-"""The least cosine between a vector and the same text embedded again: processors round 8-bit weights differently, and reach .99."""
+"""The least cosine between a vector and that of the same text made again: 8-bit weights reach .99 on any processor."""
 _SAME_WORDS = 0.9
 """The least share of signs that two readings of a passage's words have in common."""
 _NEAR = 0.01

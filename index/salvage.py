@@ -1,0 +1,232 @@
+"""What is whole of a damaged index, written to a new one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embed import Encoder, ModelCard
+from index import lock
+from index.chunk import context
+from index.database import APPLICATION_ID, FILE, connect
+from index.errors import FilrougeError, NotAnIndex
+from index.ingest import embed_missing, text_hash
+from index.integrity import is_vector
+from index.reader import Reader
+from index.records import Entry
+from index.rows import entry_of
+from index.space import Space, space_of
+from index.store import Store
+from index.sums import seal_everything, vector_sum
+
+_TOGETHER = 500
+"""Row numbers that are read at once; where that fails, each half by itself."""
+_COLUMNS = {
+    "generations": "number, committed",
+    "sources": "id, name, origin, tz",
+    "entries": "id, source_id, key",
+    "versions": "id, entry_id, title, text, lang, url, published, ends, tz, precision, clock, content_hash, born, died",
+    "passages": 'id, version_id, start, "end", vector_hash, born, died',
+    "vectors": "id, model, hash, vector, words, sum",
+}
+
+
+@dataclass
+class Salvaged:
+    """What came over, in rows, and the entries of which something did not, as far as their names are left."""
+
+    entries: int = 0
+    versions: int = 0
+    passages: int = 0
+    embedded: int = 0
+    generation: int = 0
+    lost: list[str] = field(default_factory=list)
+    """Entries of which nothing that is there now is left: their sources and keys."""
+    earlier: int = 0
+    """Earlier versions that are lost."""
+
+
+def salvage(folder: Path, into: Path, encoder: Encoder) -> Salvaged:
+    """Write every row of the index in `folder` that is what was written to a new index in the folder `into`.
+
+    A row is read wherever SQLite still finds it, and taken when it fits its own hash. Vectors that are lost are made again by
+    `encoder`. Raises `NotAnIndex` where nothing can be read at all, and what `ingest` raises where `into` cannot be written.
+    """
+    if not (folder / FILE).is_file():
+        raise NotAnIndex(f"no index in {folder}")
+    if (into / FILE).exists():
+        raise NotAnIndex(f"{into} holds an index already; choose another folder for --into")
+    Store.refuse_foreign(into)
+    with closing(connect(folder / FILE, looks_only=True)) as db:
+        _require_ours(db, folder)
+        card, space = _model(db, encoder)
+        with lock.writing(into):
+            try:
+                with Store.create(into, card, lambda: space) as store:
+                    found = _copy(db, store, card)
+                    found.embedded = embed_missing(store, encoder) if card.fingerprint == encoder.card.fingerprint else 0
+                    found.generation = store.generation()
+            except BaseException:
+                Store.discard(into)
+                raise
+            Reader(into, card, writing=True).close()
+    return found
+
+
+def _require_ours(db: sqlite3.Connection, folder: Path) -> None:
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise NotAnIndex(
+            f"the first page of {folder / FILE} is damaged, and it says where all others are: nothing can be read ({error}); "
+            f"bring a backup back with filrouge restore FILE --index {folder} --replace"
+        ) from error
+    if application != APPLICATION_ID:
+        raise NotAnIndex(f"{folder / FILE} is not a filrouge index; choose another folder")
+
+
+def _model(db: sqlite3.Connection, encoder: Encoder) -> tuple[ModelCard, Space]:
+    """The card and the space of the index; those of `encoder` where they are lost."""
+    try:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        card, space = ModelCard.from_json(meta["card"]), Space.from_json(meta["space"])
+        if card.fingerprint == encoder.card.fingerprint:
+            return card, space
+    except (sqlite3.DatabaseError, KeyError, ValueError, TypeError):
+        pass
+    return encoder.card, space_of(encoder)
+
+
+def _copy(db: sqlite3.Connection, store: Store, card: ModelCard) -> Salvaged:
+    found = Salvaged()
+    sources = {row[0]: row for row in _rows(db, "sources") if isinstance(row[1], str)}
+    entries = {
+        row[0]: row
+        for row in _rows(db, "entries")
+        if row[1] in sources and isinstance(row[2], str) and Entry(sources[row[1]][1], row[2], "", "", "").id == row[0]
+    }
+    committed = {number: when for number, when in _rows(db, "generations") if isinstance(when, int)}
+    texts: dict[int, Entry] = {}
+    current: set[str] = set()
+    last = 0
+    with store.writing() as new:
+        new.executemany("INSERT INTO sources (id, name, origin, tz) VALUES (?, ?, ?, ?)", sources.values())
+        new.executemany("INSERT INTO entries (id, source_id, key) VALUES (?, ?, ?)", entries.values())
+        # A row may name a generation whose own is lost.
+        new.execute("PRAGMA defer_foreign_keys = ON")
+        for row in _rows(db, "versions"):
+            entry = _version(row, entries, sources)
+            if entry is None or (row[13] is None and row[1] in current):
+                continue
+            texts[row[0]] = entry
+            last = max(last, row[12], row[13] or 0)
+            current.update([row[1]] if row[13] is None else [])
+            new.execute(f"INSERT INTO versions ({_COLUMNS['versions']}) VALUES ({_marks(row)})", row)
+        for row in _rows(db, "passages"):
+            if _is_passage(row, texts):
+                last = max(last, row[5], row[6] or 0)
+                found.passages += 1
+                new.execute(f"INSERT INTO passages ({_COLUMNS['passages']}) VALUES ({_marks(row)})", row)
+        for row in _rows(db, "vectors"):
+            if row[1] == card.fingerprint and _is_whole_vector(row, card):
+                new.execute(f"INSERT OR IGNORE INTO vectors ({_COLUMNS['vectors']}) VALUES ({_marks(row)})", row)
+        before = 0
+        for number in range(1, max([last, *committed]) + 1):
+            before = max(before + 1, committed.get(number, 0))
+            new.execute("INSERT INTO generations (number, committed) VALUES (?, ?)", (number, before))
+        seal_everything(new)
+    found.entries, found.versions = len(current), len(texts)
+    _name_lost(db, found, {number: entry.id for number, entry in texts.items()}, entries, sources)
+    return found
+
+
+def _name_lost(
+    db: sqlite3.Connection, found: Salvaged, kept: dict[int, str], entries: dict[str, Any], sources: dict[int, Any]
+) -> None:
+    """Say which entries are lost, by what SQLite's lists still say of versions that cannot be read."""
+    ever = _listed(db, "versions_of_entry", "TRUE")
+    now = _listed(db, "versions_current", "died IS NULL")
+    gone = {entry_id for number, entry_id in now.items() if number not in kept}
+    gone |= entries.keys() - set(kept.values())
+    found.lost = [f"{sources[source][1]}: {key}" for entry_id, (_, source, key) in entries.items() if entry_id in gone]
+    found.earlier = sum(number not in kept and number not in now for number in ever)
+
+
+def _listed(db: sqlite3.Connection, name: str, where: str) -> dict[int, str]:
+    """The rows of versions in a list of SQLite's, each with its entry; none when the list is damaged too."""
+    try:
+        return dict(db.execute(f"SELECT rowid, entry_id FROM versions INDEXED BY {name} WHERE {where}").fetchall())
+    except sqlite3.DatabaseError:
+        return {}
+
+
+def _version(row: tuple[Any, ...], entries: dict[str, Any], sources: dict[int, Any]) -> Entry | None:
+    _, entry_id, title, text, lang, url, published, _, tz, precision, clock, kept, born, died = row
+    if entry_id not in entries or not isinstance(born, int) or not (died is None or isinstance(died, int)):
+        return None
+    _, source, key = entries[entry_id]
+    try:
+        return entry_of((sources[source][1], key, title, text, lang, published, tz, precision, clock, url, kept))
+    except FilrougeError:
+        return None
+
+
+def _is_passage(row: tuple[Any, ...], texts: dict[int, Entry]) -> bool:
+    _, version, start, end, key, born, died = row
+    entry = texts.get(version)
+    numbers = all(isinstance(number, int) for number in (start, end, born)) and (died is None or isinstance(died, int))
+    return bool(
+        entry is not None
+        and numbers
+        and 0 <= start < end <= len(entry.text)
+        and text_hash(context(entry.title, entry.text[start:end]), entry.lang) == key
+    )
+
+
+def _is_whole_vector(row: tuple[Any, ...], card: ModelCard) -> bool:
+    _, _, key, vector, words, kept = row
+    blobs = all(isinstance(one, bytes) for one in (key, vector, words))
+    return blobs and (kept is None or vector_sum(key, vector, words) == kept) and is_vector(vector, words, card.dimension)
+
+
+def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
+    """Every row of a table that can be read, in the order of its numbers."""
+    columns = _COLUMNS[table]
+    last = _last(db, table)
+    for first in range(0, last + 1, _TOGETHER):
+        yield from _between(db, table, columns, first, min(first + _TOGETHER - 1, last))
+
+
+def _between(db: sqlite3.Connection, table: str, columns: str, first: int, last: int) -> list[tuple[Any, ...]]:
+    try:
+        # Not by a list, which may be what is damaged.
+        return db.execute(
+            f"SELECT {columns} FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid", (first, last)
+        ).fetchall()
+    except sqlite3.DatabaseError:
+        if first == last:
+            return []
+        middle = (first + last) // 2
+        return _between(db, table, columns, first, middle) + _between(db, table, columns, middle + 1, last)
+
+
+def _last(db: sqlite3.Connection, table: str) -> int:
+    """A number that no row is above, as near as can be known."""
+    number = 1
+    while number < 1 << 40:
+        try:
+            if db.execute(f"SELECT 1 FROM {table} NOT INDEXED WHERE rowid > ? LIMIT 1", (number,)).fetchone() is None:
+                return number
+        except sqlite3.DatabaseError:
+            # There may be some behind what cannot be read.
+            if number > 1 << 24:
+                return number
+        number *= 2
+    return number
+
+
+def _marks(row: tuple[Any, ...]) -> str:
+    return ",".join("?" * len(row))
