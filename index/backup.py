@@ -89,6 +89,8 @@ def restore(file: Path, folder: Path, replace: bool = False) -> Backup:
                 store.rename()
                 card, generation = store.card(), store.generation()
                 entries, passages = store.counts(generation)
+            # What it says of the one before is not true of the next.
+            (folder / seal.FILE).unlink(missing_ok=True)
             if there:
                 _replace(made / FILE, folder)
             else:

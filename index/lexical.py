@@ -173,8 +173,16 @@ class TantivyTerms:
 
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
+            self._sweep()
             self._writer = self._index.writer(_MEMORY, num_threads=1)
         return self._writer
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed had begun: tantivy would give a file of its own the same name, and stop there."""
+        live = {*_live_files(_meta(self._folder)), "meta.json", _STAMP}
+        for path in self._folder.iterdir():
+            if path.name not in live and not path.name.startswith("."):
+                path.unlink(missing_ok=True)
 
     @property
     def stale(self) -> bool:

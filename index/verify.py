@@ -177,7 +177,7 @@ def _vectors(store: Store, folder: Path, chosen: Sequence[Passage], card: ModelC
         if not FaissVectors.is_whole(path):
             found.findings.append(Finding(f"cache/{path.name}", "is damaged", _CACHE))
         elif not path.name.startswith(f"vectors-{owner}-"):
-            found.findings.append(Finding(f"cache/{path.name}", "is of another index or model", _CACHE))
+            found.notes.append(f"cache/{path.name} is of another index or model, and nothing reads it")
     engine = FaissVectors.load(folder / "cache", owner, card.dimension, upto=found.generation)
     if engine.generation < 0:
         return
