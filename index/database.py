@@ -119,7 +119,7 @@ class Database:
     @classmethod
     def discard(cls, folder: Path) -> None:
         """Delete the database of `folder`, so that it is no index any more."""
-        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", seal.FILE):
+        for name in (FILE, f"{FILE}-journal", f"{FILE}-wal", f"{FILE}-shm", seal.FILE):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
 
@@ -290,13 +290,16 @@ def _storage_errors(path: Path) -> Iterator[None]:
         yield
     except FilrougeError:
         raise
+    except UnicodeDecodeError as error:
+        # SQLite quotes what is damaged in what it says of it.
+        raise NotAnIndex(f"{path} is damaged or not an index: it holds bytes that are no text") from error
     except sqlite3.Error as error:
         text = str(error)
         if "disk is full" in text or "disk I/O error" in text:
             why = f"{text}; free some space and run the same command again: nothing of the unfinished step was kept"
         elif "readonly" in text or "unable to open" in text:
             why = f"{text}; check that the folder exists and may be written"
-        elif "not a database" in text or "malformed" in text:
+        elif "not a database" in text or "malformed" in text or "decode" in text:
             raise NotAnIndex(f"{path} is damaged or not an index: {text}") from error
         else:
             why = text

@@ -178,7 +178,7 @@ class TantivyTerms:
         return self._writer
 
     def _sweep(self) -> None:
-        """Delete what a process that was killed had begun: tantivy would give a file of its own the same name, and stop there."""
+        """Delete what a process that was killed had begun: tantivy would give files the same names, and stop there."""
         live = {*_live_files(_meta(self._folder)), "meta.json", _STAMP}
         for path in self._folder.iterdir():
             if path.name not in live and not path.name.startswith("."):
