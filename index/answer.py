@@ -255,20 +255,20 @@ class _Walk:
 
     def through(self, filters: Filters) -> _Found:
         """What passes the filters, read sentence by sentence."""
-        wide = self._find(max(self.k, READ), filters)
+        wide, known = self._find(max(self.k, READ), filters)
         sought = Sought.of(self.asked, self.snapshot)
-        sentences = read(self.asked, sought, [(hit.passage, hit.unread) for hit in wide.hits[:READ]], self.snapshot)
+        sentences = read(self.asked, sought, [(hit.passage, hit.unread) for hit in wide.hits[:READ]], self.snapshot, known)
         ranked = sorted(sentences, key=lambda one: (one.asks, -odds(one)))
         others = wide
         if len(wide.hits) < LEAD and filters != Filters():
             # One of few that pass the filters stands out among those that do not, or nowhere.
-            others = self._find(READ, Filters())
+            others, _ = self._find(READ, Filters())
         sure = confidence(ranked, [hit.score for hit in others.hits], sought)
         # The last to be written of each passage is its best.
         leading = {one.passage.id: (one.start, one.end) for one in reversed(ranked)}
         return _Found(sure, chosen(ranked), replace(wide, hits=wide.hits[: self.k], k=self.k), leading)
 
-    def _find(self, k: int, filters: Filters) -> Results:
+    def _find(self, k: int, filters: Filters) -> tuple[Results, Mapping[int, Sequence[Sentence]]]:
         return self.searcher.find(self.asked, k, filters, self.snapshot, self.as_of)
 
 

@@ -211,7 +211,7 @@ def _costs(searcher: Searcher, question: str) -> dict[str, float]:
     """Seconds that each kind of evidence takes for a question, the best of three, warm."""
     snapshot = searcher.reader.snapshot()
     store, asked = searcher.reader.store, understand(question, searcher.encoder, snapshot)
-    terms = {term: weight for word in asked.terms for term, weight in word.items()}
+    terms = asked.spelled()
     ids = np.unique(snapshot.vectors.nearest(asked.vector, 2 * CANDIDATES).ids)
     near = np.array(sorted(snapshot.neighbours(ids, REACH)), dtype=np.int64)
     best = ids[:10].tolist()
@@ -219,10 +219,12 @@ def _costs(searcher: Searcher, question: str) -> dict[str, float]:
         "reading the question": lambda: understand(question, searcher.encoder, snapshot),
         "nearest vectors": lambda: snapshot.vectors.nearest(asked.vector, CANDIDATES),
         "terms": lambda: snapshot.terms.matching(terms, CANDIDATES),
-        "translated terms": lambda: snapshot.terms.matching(asked.translated, CANDIDATES),
+        "translated terms": lambda: snapshot.terms.matching(asked.translated(), CANDIDATES),
         "finding neighbours": lambda: snapshot.neighbours(ids, REACH),
         "their vectors": lambda: snapshot.vectors.nearest(asked.vector, len(near), near),
-        "their terms": lambda: [snapshot.terms.matching(word, 99, near) for word in (*asked.terms, asked.translated)],
+        "their terms": lambda: [
+            snapshot.terms.matching(terms, 99, near) for word in asked.terms for terms in (word.terms, word.translated)
+        ],
         "their words": lambda: matches(asked.words, list(store.words(near.tolist()).values())),
         "loading ten hits": lambda: store.passages(best),
     }

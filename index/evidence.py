@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from embed.encoder import Vectors
 from index.engine import TermView
 from index.fuse import Evidence
 from index.language import question_language
-from index.lexicon import translated_terms
-from index.rarity import balanced
+from index.lexicon import translated_words
+from index.rarity import Word, balanced
 from index.reader import Filters, Snapshot
 from index.records import Ids, Ranking, Scores
 from index.space import Codes, matches, word_spans
@@ -31,29 +30,36 @@ Votes = Mapping[str, Ranking]
 class Asked:
     """A question, ready to be compared with the passages of one generation.
 
-    `words` are its words as `Space.question_words` gives them, `terms` the terms of each word that any passage holds, with
-    their weights, and `translated` the terms of its words in the other language.
+    `words` are its words as `Space.question_words` gives them, `terms` what each word that any passage holds, in either
+    language, is looked for by.
     """
 
     text: str
     lang: str
     vector: Vectors
     words: Vectors
-    terms: Sequence[Mapping[str, float]]
-    translated: Mapping[str, float]
+    terms: Sequence[Word]
+
+    def spelled(self) -> dict[str, float]:
+        """The terms of all words, with their weights."""
+        return {term: weight for word in self.terms for term, weight in word.terms.items()}
+
+    def translated(self) -> dict[str, float]:
+        """Those of their translations."""
+        return {term: weight for word in self.terms for term, weight in word.translated.items()}
 
 
 def understand(question: str, encoder: Encoder, snapshot: Snapshot) -> Asked:
     """A question, read by the encoder and looked up in the terms of the snapshot."""
     lang = question_language(question)
     reading = encoder.read_query(question, word_spans(question))
+    spellings = question_spellings(question, lang)
     return Asked(
         question,
         lang,
         snapshot.space.question(reading.vector, lang),
         snapshot.space.question_words(reading.words, lang),
-        balanced(question_spellings(question, lang), snapshot.terms),
-        translated_terms(question, lang),
+        balanced(spellings, snapshot.terms, translated_words(spellings, lang)),
     )
 
 
@@ -64,13 +70,13 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     among = snapshot.allowed(filters)
     vectors, terms = snapshot.vectors, snapshot.terms
     dense = vectors.nearest(asked.vector, depth, among)
-    lexical = terms.matching(_united(asked.terms), depth, among)
-    bridged = terms.matching(asked.translated, depth, among)
+    lexical = terms.matching(asked.spelled(), depth, among)
+    bridged = terms.matching(asked.translated(), depth, among)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
     scores = Scorers(
         lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
-        lambda ids: [_complete(Ranking.empty(), ids, partial(_matching, terms, word)) for word in asked.terms],
-        lambda ids: _complete(bridged, ids, partial(_matching, terms, asked.translated)),
+        lambda ids: [_scored(terms, word.terms, ids) for word in asked.terms],
+        lambda ids: [_scored(terms, word.translated, ids) for word in asked.terms],
     )
     evidence = _weigh(asked, np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids])), snapshot, scores)
     return evidence, _votes(evidence, dense, lexical, bridged)
@@ -86,28 +92,29 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
     wide = None if allowed is None else np.unique(np.maximum(ids[:, np.newaxis] + np.arange(-REACH, REACH + 1), 1))
     most = len(ids if wide is None else wide)
     dense = snapshot.vectors.nearest(asked.vector, most, wide)
-    words = [snapshot.terms.matching(word, most, wide) for word in asked.terms]
-    bridged = snapshot.terms.matching(asked.translated, most, wide)
-    known = _by_id(dense), [_by_id(word) for word in words], _by_id(bridged)
+    cosines = _by_id(dense)
+    points = [_by_id(snapshot.terms.matching(word.terms, most, wide)) for word in asked.terms]
+    bridges = [_by_id(snapshot.terms.matching(word.translated, most, wide)) for word in asked.terms]
     scores = Scorers(
-        lambda some: _looked_up(known[0], some),
-        lambda some: [_looked_up(word, some) for word in known[1]],
-        lambda some: _looked_up(known[2], some),
+        lambda some: _looked_up(cosines, some),
+        lambda some: [_looked_up(word, some) for word in points],
+        lambda some: [_looked_up(word, some) for word in bridges],
     )
     evidence = Evidence.joined(
         [_weigh(asked, ids[at : at + _AT_ONCE], snapshot, scores) for at in range(0, max(len(ids), 1), _AT_ONCE)]
     )
-    lexical = snapshot.terms.matching(_united(asked.terms), most, allowed)
-    return evidence, _votes(evidence, *(_among(ranking, allowed) for ranking in (dense, lexical, bridged)))
+    lexical = snapshot.terms.matching(asked.spelled(), most, allowed)
+    bridged = snapshot.terms.matching(asked.translated(), most, allowed)
+    return evidence, _votes(evidence, dense if allowed is None else dense.among(allowed), lexical, bridged)
 
 
 @dataclass(frozen=True)
 class Scorers:
-    """How to find, for ascending ids, each one's cosine, its BM25 by each word of the question, and by the translated terms."""
+    """How to find, for ascending ids, its cosine, and its BM25 by each word of the question and by the translations of each."""
 
     cosines: Callable[[Ids], Scores]
     points: Callable[[Ids], Sequence[Scores]]
-    bridges: Callable[[Ids], Scores]
+    bridges: Callable[[Ids], Sequence[Scores]]
 
 
 def _weigh(asked: Asked, found: Ids, snapshot: Snapshot, scores: Scorers) -> Evidence:
@@ -124,14 +131,21 @@ def weigh(
     ids = np.array(sorted(near), dtype=np.int64)
     # While a writer is at work an engine may still show what is no longer there.
     found = np.intersect1d(found, ids)
-    cosines, bridges = scores.cosines(ids), scores.bridges(ids)
-    points = np.stack([*scores.points(ids)], axis=1) if asked.terms else np.zeros((len(ids), 0), dtype=np.float32)
+    other = np.array([near[i][1] != asked.lang for i in ids.tolist()], dtype=bool)
+    cosines = scores.cosines(ids)
+    points, bridges = (np.zeros((len(ids), len(asked.terms)), dtype=np.float32) for _ in range(2))
+    for place, found_in in enumerate(scores.points(ids)):
+        points[:, place] = found_in
+    if other.any():
+        for place, found_in in enumerate(scores.bridges(ids[other])):
+            bridges[other, place] = found_in
     matched = _matched(asked.words, ids, words)
     versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
     wanted = np.isin(ids, found)
     own = np.full(len(ids), np.nan, dtype=np.float32)
     worded = ~np.isnan(matched).any(axis=1)
     own[worded] = matched[worded].mean(axis=1)
+    spelled, translated = (np.fmax.reduce(_around(scored, ids, versions)) for scored in (points, bridges))
     return Evidence(
         found,
         versions[wanted],
@@ -139,9 +153,9 @@ def weigh(
         own[wanted],
         np.nanmean(_around(cosines, ids, versions), axis=0)[wanted],
         np.fmax.reduce(_around(matched, ids, versions)).mean(axis=1)[wanted],
-        np.fmax.reduce(_around(points, ids, versions)).sum(axis=1)[wanted],
-        np.nansum(_around(bridges, ids, versions), axis=0)[wanted],
-        np.array([near[i][1] != asked.lang for i in found.tolist()], dtype=bool),
+        spelled.sum(axis=1)[wanted],
+        np.maximum(translated - spelled, 0).sum(axis=1)[wanted],
+        other[wanted],
     )
 
 
@@ -151,12 +165,9 @@ def _votes(evidence: Evidence, dense: Ranking, lexical: Ranking, bridged: Rankin
     return {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
 
 
-def _united(words: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {term: weight for word in words for term, weight in word.items()}
-
-
-def _matching(view: TermView, terms: Mapping[str, float], ids: Ids) -> Ranking:
-    return view.matching(terms, len(ids), ids)
+def _scored(view: TermView, terms: Mapping[str, float], ids: Ids) -> Scores:
+    """The BM25 of each of `ids` (ascending) by these terms, else 0."""
+    return _looked_up(_by_id(view.matching(terms, len(ids), ids)), ids)
 
 
 def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:
@@ -180,11 +191,6 @@ def _looked_up(ranking: Ranking, ids: Ids) -> Scores:
         return np.zeros(len(ids), dtype=np.float32)
     place = np.minimum(np.searchsorted(ranking.ids, ids), len(ranking) - 1)
     return np.where(ranking.ids[place] == ids, ranking.scores[place], np.float32(0))
-
-
-def _among(ranking: Ranking, ids: Ids | None) -> Ranking:
-    """What a ranking says of `ids` alone."""
-    return ranking if ids is None else ranking.among(ids)
 
 
 def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors:

@@ -26,9 +26,9 @@ class Weights:
 
 
 # Fitted and validated by tests/bench/fit_ranking.py: see ARCHITECTURE.md.
-SAME = Weights(cosine=1.41, near_cosine=3.36, near_words=3.75, near_terms=2.52, near_translations=0.0, prior=-7.34)
+SAME = Weights(cosine=1.4, near_cosine=3.28, near_words=3.67, near_terms=2.74, near_translations=0.0, prior=-7.27)
 """Of a passage in the language of the question."""
-OTHER = Weights(cosine=1.96, near_cosine=4.25, near_words=2.69, near_terms=2.25, near_translations=0.41, prior=-7.17)
+OTHER = Weights(cosine=1.84, near_cosine=4.02, near_words=2.71, near_terms=2.47, near_translations=4.18, prior=-6.9)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller."""
 
 
@@ -54,7 +54,8 @@ class Evidence:
     near_terms: Scores
     """The same with terms: for each word of the question its greatest BM25 in any near passage; their sum."""
     near_translations: Scores
-    """The sum of the near passages' BM25 for the question's terms in the other language, by dictionary."""
+    """What translations add, by dictionary: for each word of the question how far the greatest BM25 of its translations in any
+    near passage exceeds its own there; their sum. 0 in the language of the question."""
     other: NDArray[np.bool_]
     """Whether the passage is in another language than the question."""
 
@@ -90,6 +91,6 @@ def fuse(evidence: Evidence) -> Ranking:
 def features(evidence: Evidence) -> NDArray[np.float64]:
     """What the weights are multiplied with: a row for each passage, a column for each weight."""
     words = np.where(np.isnan(evidence.near_words), evidence.cosine, evidence.near_words)
-    terms, translations = evidence.near_terms / POINTS, np.log1p(evidence.near_translations)
+    terms, translations = evidence.near_terms / POINTS, evidence.near_translations / POINTS
     columns = (evidence.cosine, evidence.near_cosine, words, terms, translations, np.ones(len(words)))
     return np.stack(columns, axis=1).astype(np.float64)

@@ -8,11 +8,11 @@ and is under their licence (`lexicon.LICENSE`), not under this project's.
 import gzip
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from index.terms import passage_terms, question_terms
+from index.terms import passage_terms, question_spellings
 
 WEIGHTS = {1: 0.7, 2: 0.5, 3: 0.4, 4: 0.3}
 """How much a translation counts, by its rank among those of a word; the word itself counts 1."""
@@ -42,21 +42,33 @@ def translations(term: str) -> dict[str, float]:
     return {translated: float(weight) for translated, _, weight in (one.rpartition(" ") for one in rest)}
 
 
-def translated_terms(text: str, lang: str) -> dict[str, float]:
-    """The terms that a question in `lang` is found by in the other language, by dictionary, each with its weight.
+def translated_words(spellings: Sequence[Sequence[str]], lang: str) -> list[dict[str, float]]:
+    """For each word of a question in `lang` the terms of its translations, each with its weight.
 
-    What is spelled alike in both languages is among `question_terms` already.
+    `spellings` are what `index.terms.question_spellings` gave; what is spelled alike in both languages is among them already.
 
-    >>> translated_terms("Which ministers resigned?", "en")
-    {'fr:ministr': 0.7, 'fr:demiss': 0.7, 'fr:demission': 0.7, 'fr:resign': 0.5, 'fr:abdiqu': 0.4}
+    >>> translated_words([("en:minist",), ("en:resign", "fr:resigned")], "en")
+    [{'fr:ministr': 0.7}, {'fr:demiss': 0.7, 'fr:demission': 0.7, 'fr:resign': 0.5, 'fr:abdiqu': 0.4}]
     """
-    own = question_terms(text, lang)
-    found: dict[str, float] = {}
-    for term in own:
-        if term.startswith(f"{lang}:"):
-            for translated, weight in translations(term).items():
-                found[translated] = max(found.get(translated, 0.0), weight)
-    return {term: weight for term, weight in found.items() if term not in own}
+    own = {term for word in spellings for term in word}
+    found = []
+    for word in spellings:
+        weights: dict[str, float] = {}
+        for term in word:
+            if term.startswith(f"{lang}:"):
+                for translated, weight in translations(term).items():
+                    weights[translated] = max(weights.get(translated, 0.0), weight)
+        found.append({term: weight for term, weight in weights.items() if term not in own})
+    return found
+
+
+def translated_terms(text: str, lang: str) -> frozenset[str]:
+    """The terms that a question in `lang` is found by in the other language, by dictionary.
+
+    >>> sorted(translated_terms("Which ministers resigned?", "en"))
+    ['fr:abdiqu', 'fr:demiss', 'fr:demission', 'fr:ministr', 'fr:resign']
+    """
+    return frozenset().union(*translated_words(question_spellings(text, lang), lang))
 
 
 def compile_lines(pairs: Iterable[tuple[str, str, int, int]]) -> Iterable[str]:

@@ -5,7 +5,8 @@ which the store keeps, and by their terms. No sentence is embedded, so that quot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -83,12 +84,29 @@ class Sought:
         return float(np.dot(best, self.rarities) / self.rarities.sum()) if self.terms else 0.0
 
 
-def read(asked: Asked, sought: Sought, ranked: Sequence[tuple[Passage, float]], snapshot: Snapshot) -> list[Sentence]:
-    """Every sentence of the passages, each given with its score, in their order."""
+def by_passage(sentences: Sequence[Sentence]) -> dict[int, list[Sentence]]:
+    """The sentences of each passage, by its id; those of one stand together."""
+    return {i: list(some) for i, some in groupby(sentences, key=lambda one: one.passage.id)}
+
+
+def read(
+    asked: Asked,
+    sought: Sought,
+    ranked: Sequence[tuple[Passage, float]],
+    snapshot: Snapshot,
+    known: Mapping[int, Sequence[Sentence]] | None = None,
+) -> list[Sentence]:
+    """Every sentence of the passages, each given with its score, in their order; `known` are those that the same question was
+    read with before, by passage.
+    """
+    known = known or {}
     kind = kind_of(asked.text, asked.lang)
-    codes = snapshot.store.words([passage.id for passage, _ in ranked])
-    found = []
+    codes = snapshot.store.words([passage.id for passage, _ in ranked if passage.id not in known])
+    found: list[Sentence] = []
     for passage, score in ranked:
+        if passage.id in known:
+            found += [replace(one, score=score) for one in known[passage.id]]
+            continue
         lang, parts = passage.entry.lang, sentences(passage.text)
         # What is kept of the words was read with the entry's title before it.
         whole = context(passage.entry.title, passage.text)

@@ -132,7 +132,9 @@ def _ranked(question: str, passages: Sequence[_Cut], encoder: Encoder, snapshot:
 
     # Every passage is asked about, so that an id is its place in each array.
     scores = Scorers(
-        lambda some: cosines[some], lambda some: [points(word) for word in asked.terms], lambda some: points(asked.translated)
+        lambda some: cosines[some],
+        lambda some: [points(word.terms)[some] for word in asked.terms],
+        lambda some: [points(word.translated)[some] for word in asked.terms],
     )
     near = {place: (one.place, one.lang) for place, one in enumerate(passages)}
     return fuse(weigh(asked, ids, near, words, scores))

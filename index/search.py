@@ -1,5 +1,6 @@
 """The read walk: question -> language, filters -> nearest vectors and matching terms -> one ranking -> hits."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -15,6 +16,7 @@ from index.language import LANGUAGES, question_language
 from index.operators import Reading
 from index.pages import Cursor
 from index.past import Past
+from index.quotes import Sentence
 from index.reader import Filters, Reader, Snapshot
 from index.records import Hit, Ranking
 from index.remembered import Remembered
@@ -171,12 +173,14 @@ class Searcher:
         check_source(filters, self.reader.store)
         return self.reader.snapshot() if as_of is None else self.past.at(as_of)
 
-    def find(self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None) -> Results:
-        """What `search` gives, for a question that was understood before."""
+    def find(
+        self, asked: Asked, k: int, filters: Filters, snapshot: Snapshot, as_of: datetime | None = None
+    ) -> tuple[Results, Mapping[int, Sequence[Sentence]]]:
+        """What `search` gives, for a question that was understood before; and the sentences read for it, by passage."""
         ranked = self._first(asked, k, filters, snapshot)
         shown = hits(asked.text, asked.lang, pick(self.reader.store, ranked.fused, k), [ranked])
         found = self._results(asked.text, asked.lang, filters, snapshot, k, shown, as_of)
-        return replace(found, ranked=ranked.fused)
+        return replace(found, ranked=ranked.fused), ranked.sentences
 
     def twins(self, entry_id: str, as_of: datetime | None = None) -> tuple[str, ...]:
         """The ids of other entries whose whole text says the same as that of this one, the most alike first.
@@ -271,7 +275,8 @@ class Searcher:
 
 def _ranked(asked: Asked, evidence: Evidence, votes: Votes, snapshot: Snapshot) -> Ranked:
     fused = fuse(evidence)
-    return Ranked(reread(asked, fused, snapshot), votes, fused)
+    ranking, sentences = reread(asked, fused, snapshot)
+    return Ranked(ranking, votes, fused, sentences)
 
 
 def check(question: str, k: int, filters: Filters) -> None:

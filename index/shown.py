@@ -1,12 +1,13 @@
 """Which passages of a ranking are shown, and what is said of each? Wire copy is shown once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from index.evidence import Votes
 from index.highlight import highlights, wanted_terms
+from index.quotes import Sentence
 from index.records import Hit, Passage, Ranking, Vote
 from index.store import Store
 from index.twins import Wording, alike, wording
@@ -15,12 +16,13 @@ from index.twins import Wording, alike, wording
 @dataclass(frozen=True)
 class Ranked:
     """A fused ranking and those it came from; ids, not yet passages. `unread` has the scores that its passages had before the
-    best were read again (`index.reread`).
+    best were read again (`index.reread`), and `sentences` what was read of them.
     """
 
     fused: Ranking
     votes: Votes
     unread: Ranking
+    sentences: Mapping[int, Sequence[Sentence]] = field(default_factory=dict)
 
 
 @dataclass

@@ -60,7 +60,7 @@ def similar(
     same = [p for twin in twins for p in store.passages_of(twin, snapshot.generation, snapshot.past)]
     text = f"{entry.title}\n{entry.text}"
     words = balanced(question_spellings(text, entry.lang), snapshot.terms)
-    terms = {term: weight for word in words for term, weight in word.items()}
+    terms = {term: weight for word in words for term, weight in word.terms.items()}
     ranked = _ranked(own, same, terms, max(CANDIDATES, 3 * k), filters, snapshot)
     best = replace(ranked, fused=_once(ranked.fused, snapshot))
     shown = hits(text, entry.lang, pick(store, best.fused, k), [best])

@@ -29,8 +29,8 @@ def test_a_question_is_understood_in_its_language_with_its_words_in_the_other(tm
     assert asked.vector.shape == (encoder.card.dimension,)
     assert asked.words.shape == (len(word_spans("Who started the war?")), encoder.card.dimension)
     # What no passage holds is looked for nowhere.
-    assert asked.terms == []
-    assert any(term == "fr:guerr" for term in asked.translated)
+    assert [list(word.terms) for word in asked.terms] == [[]]
+    assert (asked.spelled(), list(asked.translated())) == ({}, ["fr:guerr"])
 
 
 def test_every_passage_that_any_ranking_finds_has_all_the_evidence(tmp_path: Path, encoder: HashingEncoder) -> None:
@@ -127,3 +127,23 @@ def test_what_passes_no_filter_has_no_evidence(tmp_path: Path, encoder: HashingE
         found, votes = gather_all(understand("guerre", encoder, snapshot), Filters(lang="en"), snapshot)
     assert len(found.ids) == 0
     assert {name: len(ranking) for name, ranking in votes.items()} == dict.fromkeys(votes, 0)
+
+
+def test_translations_count_where_they_say_more_than_the_word_and_in_the_other_language_alone(
+    tmp_path: Path, encoder: HashingEncoder
+) -> None:
+    lines = [
+        {"_id": "fr", "text": "La guerre continue.", "lang": "fr"},
+        {"_id": "both", "text": "La guerre, war en anglais.", "lang": "fr"},
+        {"_id": "en", "text": "The word guerre is French.", "lang": "en"},
+    ]
+    with opened(tmp_path, lines, encoder) as searcher:
+        snapshot = searcher.reader.snapshot()
+        evidence, votes = gather(understand("Who started the war?", encoder, snapshot), 100, Filters(), snapshot)
+        keys = searcher.reader.store.entry_keys(evidence.ids.tolist())
+    own, bridged = (dict(votes[name]) for name in ("lexical", "translated"))
+    assert len(keys) == 3
+    for place, i in enumerate(evidence.ids.tolist()):
+        expected = max(bridged.get(i, 0) - own.get(i, 0), 0) if keys[i] != "en" else 0
+        assert evidence.near_translations[place] == pytest.approx(expected, abs=1e-5), keys[i]
+        assert (expected > 0) == (keys[i] == "fr")

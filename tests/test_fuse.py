@@ -27,11 +27,10 @@ def probability(odds: float) -> float:
 
 
 def test_the_evidence_is_added_up_as_log_odds() -> None:
-    fused = fuse(evidence((1, 0.5, 0.4, 0.3, POINTS, 0.0, False), (2, 0.5, 0.4, 0.3, 2 * POINTS, math.e - 1, True)))
-    # ln(1 + e - 1) is 1.
+    fused = fuse(evidence((1, 0.5, 0.4, 0.3, POINTS, 0.0, False), (2, 0.5, 0.4, 0.3, 2 * POINTS, POINTS / 2, True)))
     same = SAME.prior + 0.5 * SAME.cosine + 0.4 * SAME.near_cosine + 0.3 * SAME.near_words + SAME.near_terms
     other = OTHER.prior + 0.5 * OTHER.cosine + 0.4 * OTHER.near_cosine + 0.3 * OTHER.near_words
-    other += 2 * OTHER.near_terms + OTHER.near_translations
+    other += 2 * OTHER.near_terms + OTHER.near_translations / 2
     assert dict(fused) == pytest.approx({1: probability(same), 2: probability(other)}, abs=1e-6)
 
 

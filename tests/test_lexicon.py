@@ -54,7 +54,7 @@ def test_the_lexicon_that_is_shipped_is_whole_and_sorted() -> None:
 def test_a_question_finds_the_words_of_the_other_language(question: str, lang: str, expected: str) -> None:
     other = "fr" if lang == "en" else "en"
     found = translated_terms(question, lang)
-    assert found.keys() & set(passage_terms(expected, other)), found
+    assert found & set(passage_terms(expected, other)), found
 
 
 def test_what_the_question_finds_by_itself_is_not_among_its_translations() -> None:
@@ -64,7 +64,7 @@ def test_what_the_question_finds_by_itself_is_not_among_its_translations() -> No
         ("", "fr"),
         ("1 000", "en"),
     ):
-        assert not translated_terms(question, lang).keys() & set(question_terms(question, lang))
+        assert not translated_terms(question, lang) & set(question_terms(question, lang))
 
 
 @pytest.mark.parametrize("term", ["en:zzzzzz", "", "f16", "fr:", "\t", "en:dron\t"])

@@ -1,7 +1,7 @@
 """What speaks for a sentence, by arithmetic that a reader can do again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,12 @@ from embed.hashing import HashingEncoder
 from index.evidence import Asked, understand
 from index.ingest import ingest
 from index.question import Kind
-from index.quotes import Sentence, Sought, read
+from index.quotes import Sentence, Sought, by_passage, read
 from index.reader import Snapshot
 from index.records import Passage
 from index.search import Searcher
-from index.space import matches, word_spans
+from index.space import Codes, matches, word_spans
+from index.store import Store
 
 TEXT = "Le maire parle. Douze drones ont été abattus à Kiev ! « Rien », dit-on. Le Kremlin dément."
 LINES = [
@@ -68,6 +69,26 @@ def test_several_passages_are_read_in_their_order_each_with_its_score(searcher: 
     found = read(understood, sought, [(passage(searcher, "en"), 0.7), (passage(searcher, "fr"), 0.2)], snapshot)
     assert [one.score for one in found] == [0.7] * 2 + [0.2] * 4
     assert read(understood, sought, [], snapshot) == []
+
+
+def test_what_was_read_before_is_not_read_again_and_gets_the_score_that_it_has_now(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understood, snapshot = asked(searcher, "Combien de drones ?")
+    sought, both = Sought.of(understood, snapshot), [(passage(searcher, "en"), 0.7), (passage(searcher, "fr"), 0.2)]
+    whole = read(understood, sought, both, snapshot)
+    known = by_passage(read(understood, sought, [(passage(searcher, "fr"), 0.9)], snapshot))
+    assert {i: len(some) for i, some in known.items()} == {passage(searcher, "fr").id: 4}
+    looked_up: list[int] = []
+    words = type(snapshot.store).words
+
+    def watched(store: Store, ids: Sequence[int]) -> Mapping[int, Codes]:
+        looked_up.extend(ids)
+        return words(store, ids)
+
+    monkeypatch.setattr(type(snapshot.store), "words", watched)
+    assert read(understood, sought, both, snapshot, known) == whole
+    assert looked_up == [both[0][0].id]
 
 
 def test_cover_is_the_share_of_the_words_that_the_sentence_holds_by_rarity(searcher: Searcher) -> None:

@@ -34,7 +34,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
 def order(searcher: Searcher, question: str, ids: list[int], scores: list[float]) -> Ranking:
     snapshot = searcher.reader.snapshot()
     given = Ranking(np.array(ids, np.int64), np.array(scores, np.float32))
-    return reread(understand(question, searcher.encoder, snapshot), given, snapshot)
+    return reread(understand(question, searcher.encoder, snapshot), given, snapshot)[0]
 
 
 def test_the_passage_whose_sentence_gives_what_is_asked_for_comes_first(searcher: Searcher) -> None:

@@ -18,7 +18,7 @@ from index.errors import InvalidRequest
 from index.evidence import understand
 from index.ingest import ingest
 from index.language import question_language
-from index.lexicon import translated_terms
+from index.lexicon import translated_words
 from index.rarity import balanced
 from index.reader import Filters
 from index.records import Entry, Hit, Ranking, Window
@@ -112,7 +112,7 @@ def test_filters_are_applied_before_the_cut_and_equal_brute_force(
     if len(passing) <= CANDIDATES:
         # Of more, some are no candidates: too far down by vector and by terms alike.
         asked = understand(question, searcher.encoder, snapshot)
-        assert ranked == reread(asked, Ranking(unread.ids[kept], unread.scores[kept]), snapshot).ids.tolist()[:k]
+        assert ranked == reread(asked, Ranking(unread.ids[kept], unread.scores[kept]), snapshot)[0].ids.tolist()[:k]
 
 
 @pytest.mark.parametrize("source", ["nowhere.txt", "", "fil/%", "FIL/A.JSONL", "fil/a.jsonl\0"])
@@ -133,18 +133,15 @@ def test_a_hit_says_what_each_ranking_said_of_it(searcher: Searcher) -> None:
     ids = sorted(everything(searcher))
     codes = searcher.reader.store.words(ids)
     late = matches(snapshot.space.question_words(reading.words, "fr"), [codes[i] for i in ids]).mean(axis=1)
+    spellings = question_spellings(question, "fr")
+    words = balanced(spellings, snapshot.terms, translated_words(spellings, "fr"))
     rankings = {
         "dense": snapshot.vectors.nearest(snapshot.space.question(reading.vector, "fr"), 300),
         "words": Ranking.best(np.array(ids), late),
-        "lexical": snapshot.terms.matching(
-            {
-                term: weight
-                for word in balanced(question_spellings(question, "fr"), snapshot.terms)
-                for term, weight in word.items()
-            },
-            300,
+        "lexical": snapshot.terms.matching({term: weight for word in words for term, weight in word.terms.items()}, 300),
+        "translated": snapshot.terms.matching(
+            {term: weight for word in words for term, weight in word.translated.items()}, 300
         ),
-        "translated": snapshot.terms.matching(translated_terms(question, "fr"), 300),
     }
     assert (found.question, found.lang, found.card) == (question, "fr", searcher.encoder.card)
     assert [hit.rank for hit in found.hits] == list(range(1, 101))

@@ -97,7 +97,7 @@ def look(searcher: Searcher, kind: str, question: Question) -> Tried | None:
     """Ask as `index.answer.ask` does; None where nothing is read."""
     snapshot = searcher.snapshot(Filters())
     understood = understand(question.text, searcher.encoder, snapshot)
-    hits = searcher.find(understood, READ, Filters(), snapshot).hits
+    hits = searcher.find(understood, READ, Filters(), snapshot)[0].hits
     sought = Sought.of(understood, snapshot)
     sentences = read(understood, sought, [(hit.passage, hit.unread) for hit in hits], snapshot)
     if not sentences:
