@@ -273,7 +273,8 @@ def connect(path: Path, looks_only: bool = False) -> sqlite3.Connection:
     if not os.access(path.parent, os.W_OK) and not _has_log(path):
         # SQLite would make files beside it, to agree with writers that there cannot be.
         where += "?mode=ro&immutable=1"
-    elif looks_only:
+    elif looks_only and _has_log(path):
+        # Else the last to close would bring the log into the file.
         where += "?mode=ro"
     return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
 

@@ -1,5 +1,6 @@
 """What is whole of a damaged index, written to a new one."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,10 @@ from index.store import Store
 from index.sums import seal_everything, vector_sum
 
 _TOGETHER = 500
-"""Row numbers that are read at once; where that fails, each half by itself."""
+"""Row numbers that are read at once."""
+_PAGEFUL = 1024
+"""More rows than lie on a page."""
+_STRIDE = 64
 _COLUMNS = {
     "generations": "number, committed",
     "sources": "id, name, origin, tz",
@@ -194,36 +198,65 @@ def _is_whole_vector(row: tuple[Any, ...], card: ModelCard) -> bool:
 
 def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
     """Every row of a table that can be read, in the order of its numbers."""
-    columns = _COLUMNS[table]
-    last = _last(db, table)
-    for first in range(0, last + 1, _TOGETHER):
-        yield from _between(db, table, columns, first, min(first + _TOGETHER - 1, last))
+    at, last = 0, _last(db, table)
+    while at <= last:
+        until = min(at + _TOGETHER - 1, last)
+        rows = _between(db, table, at, until)
+        if rows is None:
+            until, rows = _until_damage(db, table, at, until)
+            yield from rows
+            at = _behind_damage(db, table, until + 1, last)
+        else:
+            yield from rows
+            at = until + 1
 
 
-def _between(db: sqlite3.Connection, table: str, columns: str, first: int, last: int) -> list[tuple[Any, ...]]:
+def _between(db: sqlite3.Connection, table: str, first: int, last: int) -> list[tuple[Any, ...]] | None:
+    """The rows with these numbers; None where they cannot all be read."""
     try:
         # Not by a list, which may be what is damaged.
         return db.execute(
-            f"SELECT {columns} FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid", (first, last)
+            f"SELECT {_COLUMNS[table]} FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid", (first, last)
         ).fetchall()
-    except sqlite3.DatabaseError:
-        if first == last:
-            return []
-        middle = (first + last) // 2
-        return _between(db, table, columns, first, middle) + _between(db, table, columns, middle + 1, last)
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return None
+
+
+def _until_damage(db: sqlite3.Connection, table: str, first: int, last: int) -> tuple[int, list[tuple[Any, ...]]]:
+    """The last number up to which rows can be read from `first` on, and these rows."""
+    low, high, rows = first - 1, last, list[tuple[Any, ...]]()
+    while high - low > 1:
+        middle = (low + high) // 2
+        some = _between(db, table, first, middle)
+        if some is None:
+            high = middle
+        else:
+            low, rows = middle, some
+    return low, rows
+
+
+def _behind_damage(db: sqlite3.Connection, table: str, first: int, last: int) -> int:
+    """The next number at which something can be read."""
+    at = first
+    while at <= last and _between(db, table, at, at) is None:
+        # A page has fewer rows than this; beyond it a whole branch is gone, and small islands in it are not looked for.
+        at += 1 if at - first < _PAGEFUL else _STRIDE
+    return at
 
 
 def _last(db: sqlite3.Connection, table: str) -> int:
     """A number that no row is above, as near as can be known."""
+    with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        if row is not None:
+            return int(row[0])
+    most = int(db.execute("PRAGMA page_count").fetchone()[0]) * _PAGEFUL
     number = 1
-    while number < 1 << 40:
-        try:
+    while number < most:
+        # Behind what cannot be read there may be some.
+        with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
             if db.execute(f"SELECT 1 FROM {table} NOT INDEXED WHERE rowid > ? LIMIT 1", (number,)).fetchone() is None:
-                return number
-        except sqlite3.DatabaseError:
-            # There may be some behind what cannot be read.
-            if number > 1 << 24:
-                return number
+                break
         number *= 2
     return number
 

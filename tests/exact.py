@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import time
 import traceback
 from collections.abc import Callable
@@ -60,6 +61,25 @@ def require_exact(folder: Path) -> dict[str, str]:
     found_wrong = verify(folder, encoder).findings
     assert found_wrong == [], found_wrong
     return current
+
+
+def lose_from_list(db: sqlite3.Connection, path: Path, name: str, table: str) -> None:
+    """Take row 2 of a table out of one of SQLite's lists of it, as a damaged page does; closes `db`, which is of `path`."""
+    row = db.execute(f"SELECT * FROM {table} WHERE rowid = 2").fetchone()
+    schema = db.execute("SELECT * FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    db.execute("PRAGMA foreign_keys = OFF")
+    db.execute(f"DELETE FROM {table} WHERE rowid = 2")
+    for change, values in (
+        ("DELETE FROM sqlite_master WHERE name = ?", (name,)),
+        (f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row),
+        ("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", schema),
+    ):
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(change, values)
+        db.close()
+        # What is in the schema is read again.
+        db = sqlite3.connect(path, isolation_level=None)
+    db.close()
 
 
 @dataclass
