@@ -20,6 +20,7 @@ from embed import EmbedError, Encoder, load
 from embed.encoder import Reading, Span
 from embed.hashing import HashingEncoder
 from index.store import Store
+from index.sums import seal_catalogue
 
 SOURCE = "seeds/000_43b67c511cce9011.txt"
 CORPUS = [
@@ -444,6 +445,7 @@ def test_an_index_refuses_another_model_by_name_and_says_what_repairs_it(
     store = Store(Path("other"))
     with store.writing() as db:
         db.execute('UPDATE meta SET value = replace(value, \'"name": "hashing"\', \'"name": "elsewhere"\')')
+        seal_catalogue(db)
     store.close()
     for command in (["search", "x"], ["index", str(seeds)]):
         _, err = told(capsys, 1, *command, "--index", "other", "--model", "hashing")
@@ -463,7 +465,13 @@ def test_without_a_model_the_one_of_the_index_is_taken(
     monkeypatch.delenv("FILROUGE_MODEL")
     capsys.readouterr()
     assert json.loads(told(capsys, 0, "search", "x", "--json")[0])["model"] == "hashing"
-    assert json.loads(told(capsys, 0, "repair", "--json")[0]) == {"model": "hashing", "embedded": 0, "generation": 1}
+    assert json.loads(told(capsys, 0, "repair", "--json")[0]) == {
+        "model": "hashing",
+        "embedded": 0,
+        "lists": False,
+        "cleared": 0,
+        "generation": 1,
+    }
 
 
 def test_a_model_that_the_index_cannot_lead_to_is_asked_for(
@@ -473,6 +481,7 @@ def test_a_model_that_the_index_cannot_lead_to_is_asked_for(
     store = Store(indexed)
     with store.writing() as db:
         db.execute('UPDATE meta SET value = replace(value, \'"name": "hashing"\', \'"name": "my-folder"\')')
+        seal_catalogue(db)
     store.close()
     capsys.readouterr()
     _, err = told(capsys, 1, "search", "x")

@@ -301,7 +301,8 @@ def test_the_command_mends_an_index_of_the_first_release_and_says_so(
         f"embed it anew with filrouge repair --index {folder}"
     )
     mended = filrouge("repair", "--index", folder, "--json")
-    assert (mended.returncode, json.loads(mended.stdout)) == (0, {"model": "hashing", "embedded": 2, "generation": 2})
+    done = {"model": "hashing", "embedded": 2, "lists": False, "cleared": 0, "generation": 2}
+    assert (mended.returncode, json.loads(mended.stdout)) == (0, done)
     found = filrouge("search", "Kremlin", "--index", folder, "--json")
     assert (found.returncode, found.stderr) == (0, "")
     assert [hit["text"] for hit in json.loads(found.stdout)["hits"]] == ["Le Kremlin dément.", "Recette de crêpes."]
