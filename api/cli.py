@@ -341,6 +341,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has seen enough (| head); the interpreter must not try to flush again.
         sys.stdout = None
         return 1
+    except MemoryError:
+        print("filrouge: there is not enough memory for this; what was committed stays", file=sys.stderr)
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"filrouge: {where}{error.strerror or error}", file=sys.stderr)

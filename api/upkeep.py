@@ -5,6 +5,7 @@ import argparse
 import dataclasses
 import json
 from contextlib import closing, nullcontext
+from functools import partial
 
 from api import console
 from api.settings import Settings
@@ -17,11 +18,9 @@ def run_verify(given: argparse.Namespace, settings: Settings) -> int:
     from index.own_model import own_encoder
     from index.verify import verify
 
-    # Rows first: where they are damaged, no model is worth loading, nor can it be told which.
-    found = verify(settings.index)
-    if not found.findings and not given.no_model:
-        asked_for = settings.model if "model" in settings.model_fields_set else None
-        found = verify(settings.index, own_encoder(settings.index, asked_for, settings.device, settings.cache))
+    asked_for = settings.model if "model" in settings.model_fields_set else None
+    model = partial(own_encoder, settings.index, asked_for, settings.device, settings.cache)
+    found = verify(settings.index, None if given.no_model else model)
     if given.json:
         print(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
     else:

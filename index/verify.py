@@ -1,7 +1,7 @@
 """Is an index as it should be? Everything in it is checked against everything else in it, and nothing is written."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,12 +44,12 @@ class Verified:
     notes: list[str] = field(default_factory=list)
 
 
-def verify(folder: Path, encoder: Encoder | None = None, sample: int = SAMPLE) -> Verified:
+def verify(folder: Path, model: Callable[[], Encoder] | None = None, sample: int = SAMPLE) -> Verified:
     """Check the index in `folder`, in one state of it, while others read and write it or on a disk that cannot be written.
 
     Looked at are all rows of the database, the seal beside it, the caches, and of `sample` passages whether the caches find
-    them and whether `encoder` makes the same vectors of them; without one, the model is not asked. Raises `NotAnIndex` where
-    there is none, or one of an earlier or newer release.
+    them and whether the `model`, opened when all else is well, makes the same vectors of them; without one, none is asked.
+    Raises `NotAnIndex` where there is none, or one of an earlier or newer release.
     """
     found = Verified()
     with closing(Store.look(folder)) as store:
@@ -81,9 +81,9 @@ def verify(folder: Path, encoder: Encoder | None = None, sample: int = SAMPLE) -
         found.checked["passages asked of the caches"] = len(chosen)
         _terms(store, folder, chosen, found)
         _vectors(store, folder, chosen, card, space, found)
-        if encoder is not None:
+        if model is not None:
             found.checked["passages embedded again"] = len(chosen)
-            found.findings += _model(store, chosen, card, space, encoder)
+            found.findings += _model(store, chosen, card, space, model())
     return found
 
 

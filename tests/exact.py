@@ -16,6 +16,7 @@ import numpy as np
 
 # What a fork would import each time.
 import numpy.ma
+import numpy.random
 
 from embed.hashing import HashingEncoder
 from index.engine import ExactTerms, ExactVectors
@@ -58,7 +59,7 @@ def require_exact(folder: Path) -> dict[str, str]:
             words = plain_forms(phrase)
             assert snapshot.terms.saying(words, "text").tolist() == terms.view().saying(words, "text").tolist(), phrase
         current = {entry.id: entry.content_hash.hex() for _, entry in store.all_current()}
-    found_wrong = verify(folder, encoder).findings
+    found_wrong = verify(folder, HashingEncoder).findings
     assert found_wrong == [], found_wrong
     return current
 
@@ -91,10 +92,13 @@ class Ended:
     status: int
 
 
-def forked(work: Callable[[], object], kill_after: float | None = None, patience: float = 120.0) -> Ended:
+def forked(
+    work: Callable[[], object], kill_after: float | None = None, patience: float = 120.0, may_end: bool = False
+) -> Ended:
     """Run `work` in a fork of this process, which has imported everything already, and kill it after so many seconds.
 
-    What it gives to `say` arrives also when it is killed; what `work` returns is said last. A failure of it is raised here.
+    What it gives to `say` arrives also when it is killed; what `work` returns is said last. A failure of it is raised here, and
+    that it ended in another way than by returning, unless it `may_end` so.
     """
     reads, writes = os.pipe()
     child = os.fork()
@@ -119,6 +123,7 @@ def forked(work: Callable[[], object], kill_after: float | None = None, patience
     said = [json.loads(line) for line in content.split(b"\n")[:-1]]
     failed = next((one["failed"] for one in said if isinstance(one, dict) and "failed" in one), None)
     assert failed is None, failed
+    assert killed or may_end or status == 0, f"it ended with status {status}, after {said[-1:]}"
     return Ended(said, os.WIFSIGNALED(status) and killed, status)
 
 

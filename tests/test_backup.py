@@ -58,7 +58,7 @@ def test_a_backup_is_one_file_that_brings_the_index_back_with_its_history(folder
         assert new.versions(entry_id, 2) == old.versions(entry_id, 2)
         # Nothing that was made for the one is taken for the other's.
         assert new.identity() != old.identity()
-    assert verify(tmp_path / "new", HashingEncoder()).findings == []
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
 def test_in_a_folder_each_backup_has_a_name_of_its_own(folder: Path, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_index_is_replaced_only_when_told(folder: Path, tmp_path: Path) -> No
     assert len([text for text in texts(folder) if "bis" in text]) == 10
     # What comes after is written on what was brought back.
     assert ingest([page(tmp_path, 11, " bis")], folder, HashingEncoder()).added == 1
-    assert verify(folder, HashingEncoder()).findings == []
+    assert verify(folder, HashingEncoder).findings == []
 
 
 def test_a_program_that_has_the_index_open_is_told_that_it_was_replaced(folder: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_an_index_with_pages_of_another_size_is_replaced_too(folder: Path, tmp_p
     with Searcher(folder, HashingEncoder()):
         restore(tmp_path / "copy", folder, replace=True)
     assert len(texts(folder)) == 10
-    assert verify(folder, HashingEncoder()).findings == []
+    assert verify(folder, HashingEncoder).findings == []
 
 
 def test_what_is_no_database_any_more_is_replaced_too(folder: Path, tmp_path: Path) -> None:

@@ -5,8 +5,13 @@ a random moment; then the index is opened again. What is in it must be what was 
 was under way, whole; and it must be as `tests/exact.py` demands. A new operation is a function in `OPERATIONS`.
 """
 
+import contextlib
+import faulthandler
+import io
 import json
+import os
 import random
+import resource
 import shutil
 import time
 from collections import Counter
@@ -17,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from api import cli
 from embed.encoder import ModelCard
 from embed.hashing import HashingEncoder
 from index.backup import back_up, restore
@@ -232,6 +238,39 @@ def kill(world: World, kills: int, deadline: float) -> Counter[str]:
                 for key in list(texts)[:-20]:
                     del texts[key]
     return killed
+
+
+def starve(world: World, megabytes: int) -> bool:
+    """Index with so much memory and no more, and check what that leaves; whether it was enough."""
+    state: State = dict(forked(partial(require_exact, world.index)).said[-1])
+    adds(world)
+    paths = [str(world.document(name)) for name in world.texts]
+
+    def told() -> object:
+        acknowledging()
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + megabytes * 1_000_000, resource.RLIM_INFINITY))
+        # Where Rust or C++ has no memory, the process ends and says so itself.
+        faulthandler.disable()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        arguments = ["index", *paths, "--index", str(world.index), "--model", "hashing"]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as error:
+            status = cli.main(arguments)
+        assert "Traceback" not in error.getvalue(), error.getvalue()
+        return {"status": status}
+
+    ended = forked(told, may_end=True)
+    found: State = dict(forked(partial(require_exact, world.index)).said[-1])
+    assert found in outcomes(state, [one for one in ended.said if one == "acknowledged" or "begins" in one])
+    return ended.status == 0 and ended.said[-1] == {"status": 0}
+
+
+def test_an_index_survives_too_little_memory(world: World) -> None:
+    documents = [world.document("a"), world.document("b")]
+    forked(lambda: ingest(documents, world.index, HashingEncoder()).generation)
+    enough = [starve(world, megabytes) for megabytes in (0, 4, 16, 64, 4000)]
+    assert enough[0] is False
+    assert enough[-1] is True
 
 
 @pytest.fixture

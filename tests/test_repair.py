@@ -349,7 +349,7 @@ def test_lists_of_sqlite_that_have_lost_a_row_are_made_again(folder: Path) -> No
         Store.open(folder)
     mended = mend(folder, HashingEncoder())
     assert (mended.lists, mended.embedded, mended.generation) == (True, 0, 2)
-    assert verify(folder, HashingEncoder()).findings == []
+    assert verify(folder, HashingEncoder).findings == []
 
 
 def test_vectors_that_are_damaged_or_missing_are_embedded_again_and_those_of_no_passage_cleared_away(folder: Path) -> None:
@@ -363,7 +363,7 @@ def test_vectors_that_are_damaged_or_missing_are_embedded_again_and_those_of_no_
         db.execute("DELETE FROM vectors WHERE id = 5")
     mended = mend(folder, HashingEncoder())
     assert (mended.lists, mended.embedded, mended.cleared, mended.generation) == (False, 3, 1, 2)
-    assert verify(folder, HashingEncoder()).findings == []
+    assert verify(folder, HashingEncoder).findings == []
     assert sorted(text for _, text, _ in found(folder, HashingEncoder())) == sorted(text for _, text, _ in before)
 
 

@@ -43,7 +43,7 @@ def test_a_whole_index_comes_over_whole_with_its_history(folder: Path, tmp_path:
         for entry_id in old.keys("fil/a.jsonl").values():
             assert new.versions(entry_id, 2) == old.versions(entry_id, 2)
         assert new.identity() != old.identity()
-    assert verify(tmp_path / "new", HashingEncoder()).findings == []
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
 def test_what_is_damaged_stays_behind_and_is_named(folder: Path, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_is_damaged_stays_behind_and_is_named(folder: Path, tmp_path: Path)
     found = salvage(folder, tmp_path / "new", HashingEncoder())
     assert (found.entries, found.versions, found.passages) == (19, 38, 38)
     assert (found.lost, found.earlier) == (["fil/a.jsonl: 4"], 1)
-    assert verify(tmp_path / "new", HashingEncoder()).findings == []
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
     with Searcher(tmp_path / "new", HashingEncoder()) as searcher:
         assert len(searcher.search("Kremlin", k=100).hits) == 19
     # What is lost comes back from its document.
@@ -67,13 +67,13 @@ def test_vectors_that_are_damaged_are_made_again(folder: Path, tmp_path: Path) -
     )
     found = salvage(folder, tmp_path / "new", HashingEncoder())
     assert (found.entries, found.embedded, found.lost) == (20, 3, [])
-    assert verify(tmp_path / "new", HashingEncoder()).findings == []
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
 def test_where_the_model_card_is_lost_that_of_the_encoder_is_taken(folder: Path, tmp_path: Path) -> None:
     change(folder, "UPDATE meta SET value = '{' WHERE key = 'card'")
     assert salvage(folder, tmp_path / "new", HashingEncoder()).entries == 20
-    assert verify(tmp_path / "new", HashingEncoder()).findings == []
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
 def test_a_page_that_cannot_be_read_loses_its_own_rows_and_no_others(folder: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
 
 def test_there_is_nothing_wrong_with_an_index_that_was_just_made_and_nothing_is_written(folder: Path) -> None:
     before = state(folder)
-    found = verify(folder, HashingEncoder())
+    found = verify(folder, HashingEncoder)
     assert (found.generation, found.findings, found.notes) == (2, [], [])
     assert found.checked == {
         "sources": 1,
@@ -78,17 +78,17 @@ def test_there_is_nothing_wrong_with_an_index_that_was_just_made_and_nothing_is_
 
 def test_an_index_is_verified_while_others_read_and_write_it(folder: Path) -> None:
     with Searcher(folder, HashingEncoder()), lock.writing(folder):
-        assert verify(folder, HashingEncoder()).findings == []
+        assert verify(folder, HashingEncoder).findings == []
 
 
 def test_of_a_large_index_some_passages_are_asked_about_and_it_is_said_how_many(folder: Path) -> None:
-    found = verify(folder, HashingEncoder(), sample=5)
+    found = verify(folder, HashingEncoder, sample=5)
     assert (found.checked["passages asked of the caches"], found.checked["passages embedded again"]) == (5, 5)
     assert "passages embedded again" not in verify(folder).checked
 
 
-def offences(folder: Path, encoder: HashingEncoder | None = None) -> list[tuple[str, str]]:
-    return [(one.place, one.offence) for one in verify(folder, encoder).findings]
+def offences(folder: Path, model: Callable[[], HashingEncoder] | None = None) -> list[tuple[str, str]]:
+    return [(one.place, one.offence) for one in verify(folder, model).findings]
 
 
 def test_a_term_cache_that_does_not_find_a_passage_is_found_out(folder: Path) -> None:
@@ -121,9 +121,9 @@ def test_a_model_that_makes_other_vectors_is_found_out(folder: Path) -> None:
         def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
             return super().read_passages([text.replace("drone 7", "avion 7") for text in texts], spans)
 
-    assert offences(folder, Changed()) == [("passage 8", "'hashing' makes another vector or other words of it")]
+    assert offences(folder, Changed) == [("passage 8", "'hashing' makes another vector or other words of it")]
     with pytest.raises(ModelMismatch):
-        verify(folder, HashingEncoder(64))
+        verify(folder, lambda: HashingEncoder(64))
 
 
 def test_damaged_caches_are_named_and_those_of_another_index_noted(folder: Path, tmp_path: Path) -> None:
@@ -140,14 +140,14 @@ def test_damaged_caches_are_named_and_those_of_another_index_noted(folder: Path,
     (folder / "cache" / "lexical" / "meta.json").write_text("{}")
     assert offences(folder)[0][0] == "cache/lexical"
     shutil.rmtree(folder / "cache")
-    found = verify(folder, HashingEncoder())
+    found = verify(folder, HashingEncoder)
     assert (found.findings, found.notes) == ([], ["there is no term cache; the next to write or search makes one"])
 
 
 def test_caches_that_are_behind_are_no_fault(folder: Path, tmp_path: Path) -> None:
     with Store.open(folder) as store:
         store.commit(Changes(withdrawn=list(store.keys("fil/a.jsonl").values())[:2]), store.card())
-    found = verify(folder, HashingEncoder())
+    found = verify(folder, HashingEncoder)
     assert found.findings == []
     assert found.notes == [
         "the term cache is of generation 2, and is brought up by the next to write or search",
@@ -159,7 +159,7 @@ def test_vectors_of_no_passage_are_no_fault(folder: Path) -> None:
     with Store.open(folder) as store:
         (encoded,) = (batch for batch in store.all_vectors())
         store.add_vectors({b"of nothing": next(iter(encoded.values()))}, store.card().fingerprint)
-    found = verify(folder, HashingEncoder())
+    found = verify(folder, HashingEncoder)
     assert found.findings == []
     assert found.notes[0].startswith("1 vectors are of no passage")
 
