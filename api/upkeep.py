@@ -22,7 +22,8 @@ def run_verify(given: argparse.Namespace, settings: Settings) -> int:
     model = partial(own_encoder, settings.index, asked_for, settings.device, settings.cache)
     found = verify(settings.index, None if given.no_model else model)
     if given.json:
-        print(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+        findings = [{"place": one.place, "offence": one.offence, "repair": one.repair} for one in found.findings]
+        print(json.dumps({**dataclasses.asdict(found), "findings": findings}, ensure_ascii=False))
     else:
         console.verified(found)
     return 1 if found.findings else 0

@@ -33,14 +33,15 @@ class Database:
         """Whether it was found as it should be, so that it can be left so."""
         self._identity: str | None = None
         self._looks_only = False
+        self._unlocked: seal.Seal | None = None
+        """What the file was like that is read without SQLite's locks, where nothing can be written."""
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._open: list[sqlite3.Connection] = []
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open an existing index. Raises `NotAnIndex` when there is none, or one that this release cannot read."""
-        if not (folder / FILE).is_file():
-            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
+        cls._require_file(folder)
         store = cls(folder)
         try:
             with store.reading() as db:
@@ -61,11 +62,15 @@ class Database:
     @classmethod
     def look(cls, folder: Path) -> Self:
         """Open an existing index to look at what is there: nothing is checked, brought up or written. Raises `NotAnIndex`."""
-        if not (folder / FILE).is_file():
-            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
+        cls._require_file(folder)
         store = cls(folder)
         store._looks_only = True
         return store
+
+    @classmethod
+    def _require_file(cls, folder: Path) -> None:
+        if not (folder / FILE).is_file():
+            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
 
     @classmethod
     def create(cls, folder: Path, card: ModelCard, space: Callable[[], Space]) -> Self:
@@ -146,6 +151,8 @@ class Database:
             try:
                 db = self._idle.get_nowait()
             except queue.Empty:
+                if is_unlocked(self._path) and self._unlocked is None:
+                    self._unlocked = seal.of(self._path, 0)
                 db = connect(self._path, self._looks_only)
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
@@ -164,6 +171,11 @@ class Database:
             row = db.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
             if row is None or row[0] != self._identity:
                 raise StorageError(f"the index {self._path.parent} was replaced while it was open: open it again")
+        if self._unlocked is not None and (not is_unlocked(self._path) or seal.of(self._path, 0) != self._unlocked):
+            raise StorageError(
+                f"the index {self._path.parent} was written by another while this process, which may not write there, read it: "
+                "open it again"
+            )
 
     def _last_generation(self) -> int | None:
         with contextlib.suppress(StorageError), self.reading() as db:
@@ -270,13 +282,17 @@ class Database:
 def connect(path: Path, looks_only: bool = False) -> sqlite3.Connection:
     """A connection to a database, also where nothing can be written. One thread uses it at a time, and another may be next."""
     where = path.absolute().as_uri()
-    if not os.access(path.parent, os.W_OK) and not _has_log(path):
-        # SQLite would make files beside it, to agree with writers that there cannot be.
+    if is_unlocked(path):
         where += "?mode=ro&immutable=1"
     elif looks_only and _has_log(path):
         # Else the last to close would bring the log into the file.
         where += "?mode=ro"
     return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
+
+
+def is_unlocked(path: Path) -> bool:
+    """Whether a database is read without locks: SQLite agrees with writers by files beside it, which cannot be made here."""
+    return not os.access(path.parent, os.W_OK) and not _has_log(path)
 
 
 def _has_log(path: Path) -> bool:

@@ -37,8 +37,7 @@ def mend(folder: Path, encoder: Encoder, carried: CarriedVectors | None = None) 
     """
     # Opened before the lock, which would leave its file in a folder that is no index.
     with closing(Store.look(folder)), lock.writing(folder):
-        lists = _mend_lists(folder)
-        bad = _require_rows(folder)
+        lists, bad = _mended_rows(folder)
         # What is left is all that there is, also where more was committed.
         (folder / seal.FILE).unlink(missing_ok=True)
         with closing(Store(folder)) as store:
@@ -68,30 +67,23 @@ def _new_caches(folder: Path, card: ModelCard) -> int:
         return reader.snapshot().generation
 
 
-def _mend_lists(folder: Path) -> bool:
-    """Make SQLite's lists of rows anew where only they are wrong; whether they were."""
+def _mended_rows(folder: Path) -> tuple[bool, list[int]]:
+    """Whether SQLite's lists of rows were made anew, where only they were wrong; and the numbers of damaged vectors.
+
+    Raises `StorageError` where anything else is damaged.
+    """
     with closing(connect(folder / FILE)) as db:
-        found = _structure(db)
-        if not found or not only_lists(found):
-            return False
-        try:
-            db.execute("REINDEX")
-        except sqlite3.DatabaseError as error:
-            raise _beyond_repair(folder, [Finding(FILE, str(error), "")]) from error
-        return True
-
-
-def _structure(db: sqlite3.Connection) -> list[Finding]:
-    return [one for one in damage(db) if one.place == FILE]
-
-
-def _require_rows(folder: Path) -> list[int]:
-    """The numbers of the vectors that are damaged. Raises `StorageError` where anything else is."""
-    with closing(connect(folder / FILE)) as db:
-        found = [one for one in damage(db) if not one.is_vector]
-        if found:
-            raise _beyond_repair(folder, found)
-        return [number for number, _ in damaged_vectors(db)]
+        found = list(damage(db))
+        lists = bool(found) and only_lists(found)
+        if lists:
+            try:
+                db.execute("REINDEX")
+            except sqlite3.DatabaseError as error:
+                raise _beyond_repair(folder, [Finding(FILE, str(error), "")]) from error
+            found = list(damage(db))
+        if any(not one.is_vector for one in found):
+            raise _beyond_repair(folder, [one for one in found if not one.is_vector])
+        return lists, [number for number, _ in damaged_vectors(db)] if found else []
 
 
 def _beyond_repair(folder: Path, found: list[Finding]) -> StorageError:
