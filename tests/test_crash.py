@@ -268,7 +268,7 @@ def starve(world: World, megabytes: int) -> bool:
 def test_an_index_survives_too_little_memory(world: World) -> None:
     documents = [world.document("a"), world.document("b")]
     forked(lambda: ingest(documents, world.index, HashingEncoder()).generation)
-    enough = [starve(world, megabytes) for megabytes in (0, 4, 16, 64, 4000)]
+    enough = [starve(world, megabytes) for megabytes in (0, 16, 4000)]
     assert enough[0] is False
     assert enough[-1] is True
 

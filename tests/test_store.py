@@ -913,3 +913,22 @@ def test_readers_in_other_threads_see_whole_generations_while_one_writes(store: 
             reader.join()
     assert failures == []
     assert store.counts(30) == (30, 60)
+
+
+def test_an_index_that_is_read_without_locks_says_when_another_has_written_it(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, told("a"))
+    store.close()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    with Store.open(folder) as reader:
+        assert reader.generation() == 1
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", access)
+            with Store.open(folder) as writer:
+                commit(writer, told("b"))
+        with pytest.raises(StorageError, match="was written by another while this process, which may not write there, read it"):
+            reader.generation()
+    with Store.open(folder) as reader:
+        assert reader.generation() == 2
