@@ -13,7 +13,7 @@ from index import lock
 from index.chunk import context
 from index.database import APPLICATION_ID, FILE, connect
 from index.errors import FilrougeError, NotAnIndex
-from index.ingest import embed_missing, text_hash
+from index.ingest import embed_missing, passages, text_hash
 from index.integrity import is_vector
 from index.reader import Reader
 from index.records import Entry
@@ -69,7 +69,7 @@ def salvage(folder: Path, into: Path, encoder: Encoder) -> Salvaged:
         with lock.writing(into):
             try:
                 with Store.create(into, card, lambda: space) as store:
-                    found = _copy(db, store, card)
+                    found = _copy(db, store, encoder)
                     found.embedded = embed_missing(store, encoder) if card.fingerprint == encoder.card.fingerprint else 0
                     found.generation = store.generation()
             except BaseException:
@@ -104,7 +104,7 @@ def _model(db: sqlite3.Connection, encoder: Encoder) -> tuple[ModelCard, Space]:
     return encoder.card, space_of(encoder)
 
 
-def _copy(db: sqlite3.Connection, store: Store, card: ModelCard) -> Salvaged:
+def _copy(db: sqlite3.Connection, store: Store, encoder: Encoder) -> Salvaged:
     found = Salvaged()
     sources = {row[0]: row for row in _rows(db, "sources") if isinstance(row[1], str)}
     entries = {
@@ -114,6 +114,8 @@ def _copy(db: sqlite3.Connection, store: Store, card: ModelCard) -> Salvaged:
     }
     committed = {number: when for number, when in _rows(db, "generations") if isinstance(when, int)}
     texts: dict[int, Entry] = {}
+    lived: dict[int, tuple[int, int | None]] = {}
+    spans: dict[int, set[tuple[int, int]]] = {}
     current: set[str] = set()
     last = 0
     with store.writing() as new:
@@ -126,16 +128,29 @@ def _copy(db: sqlite3.Connection, store: Store, card: ModelCard) -> Salvaged:
             if entry is None or (row[13] is None and row[1] in current):
                 continue
             texts[row[0]] = entry
+            lived[row[0]], spans[row[0]] = (row[12], row[13]), set()
             last = max(last, row[12], row[13] or 0)
             current.update([row[1]] if row[13] is None else [])
             new.execute(f"INSERT INTO versions ({_COLUMNS['versions']}) VALUES ({_marks(row)})", row)
         for row in _rows(db, "passages"):
             if _is_passage(row, texts):
                 last = max(last, row[5], row[6] or 0)
-                found.passages += 1
+                spans[row[1]].add((row[2], row[3]))
+                # When an index is given another model, the versions get passages for that one in a generation of its own.
+                lived[row[1]] = (max(lived[row[1]][0], row[5]), lived[row[1]][1])
                 new.execute(f"INSERT INTO passages ({_COLUMNS['passages']}) VALUES ({_marks(row)})", row)
+        for version, entry in texts.items():
+            cut_up = [passage for passage, _ in passages(entry, encoder)]
+            if {(passage.start, passage.end) for passage in cut_up} - spans[version]:
+                # Some are lost: those of a version are numbered one after the other, so that all are made again.
+                new.execute("DELETE FROM passages WHERE version_id = ?", (version,))
+                new.executemany(
+                    'INSERT INTO passages (version_id, start, "end", vector_hash, born, died) VALUES (?, ?, ?, ?, ?, ?)',
+                    [(version, one.start, one.end, one.vector_hash, *lived[version]) for one in cut_up],
+                )
+        (found.passages,) = new.execute("SELECT count(*) FROM passages").fetchone()
         for row in _rows(db, "vectors"):
-            if row[1] == card.fingerprint and _is_whole_vector(row, card):
+            if row[1] == encoder.card.fingerprint and _is_whole_vector(row, encoder.card):
                 new.execute(f"INSERT OR IGNORE INTO vectors ({_COLUMNS['vectors']}) VALUES ({_marks(row)})", row)
         before = 0
         for number in range(1, max([last, *committed]) + 1):

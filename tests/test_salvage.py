@@ -76,7 +76,7 @@ def test_where_the_model_card_is_lost_that_of_the_encoder_is_taken(folder: Path,
     assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
-def test_a_page_that_cannot_be_read_loses_its_own_rows_and_no_others(folder: Path, tmp_path: Path) -> None:
+def test_passages_on_a_page_that_cannot_be_read_are_cut_again(folder: Path, tmp_path: Path) -> None:
     change(folder, "UPDATE sources SET origin = origin")
     content = bytearray((folder / "index.sqlite").read_bytes())
     with closing(sqlite3.connect(folder / "index.sqlite")) as db:
@@ -85,7 +85,8 @@ def test_a_page_that_cannot_be_read_loses_its_own_rows_and_no_others(folder: Pat
     content[(root - 1) * size : (root - 1) * size + 200] = b"\xff" * 200
     (folder / "index.sqlite").write_bytes(content)
     found = salvage(folder, tmp_path / "new", HashingEncoder())
-    assert (found.entries, found.versions, found.passages) == (20, 40, 0)
+    assert (found.entries, found.versions, found.passages, found.lost) == (20, 40, 40, [])
+    assert verify(tmp_path / "new", HashingEncoder).findings == []
 
 
 def test_where_nothing_can_be_read_it_is_said_and_nothing_is_made(folder: Path, tmp_path: Path) -> None:
