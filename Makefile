@@ -4,13 +4,18 @@ BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
 
-.PHONY: serve test crash quality ranking check bench screenshots
+.PHONY: serve test cluster crash quality ranking check bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality and not crash'
+	$(BIN)/python -m pytest -m 'not quality and not cluster and not crash'
+
+# Embedding on several machines: it installs Ray, and needs to make a network of its own.
+cluster: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(BIN)/python -m pytest -m cluster tests
 
 # Three hundred processes killed, every write of several runs failed, every file damaged: eight minutes.
 crash: $(DEVELOPED)

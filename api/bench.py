@@ -30,6 +30,7 @@ from index.store import Store
 
 _PASSAGES = 20_000
 _CLIENTS = 16
+_WORKERS = 2
 _ROUNDS, _ALONE, _TOGETHER = 5, 20, 160
 """Requests of a round to each door, one after the other, and by all clients."""
 _SECONDS = 120
@@ -89,7 +90,12 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
         synthesise(folder, encoder, _PASSAGES)
         own = [sys.executable, "-m", "api.cli", "serve", "--index", str(folder), "--port", "0"]
         plain = [sys.executable, "-c", "import sys; from api.bench import serve_plain; serve_plain(*sys.argv[1:])"]
-        with _started(own) as ours, _started([*plain, str(folder), model, str(cache)]) as theirs:
+        several = [*own, "--workers", str(_WORKERS)]
+        with (
+            started(own) as ours,
+            started(several) as many,
+            started([*plain, str(folder), model, str(cache)]) as theirs,
+        ):
             alone: dict[str, list[float]] = {}
             together: dict[str, list[float]] = {}
             for round_ in range(_ROUNDS + 1):
@@ -108,15 +114,18 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
                     continue  # both warm up
                 for side, seconds in turn.items():
                     alone.setdefault(side, []).append(statistics.median(seconds))
-                for side, served in (("ours", ours), ("theirs", theirs)):
+                for side, served in (("ours", ours), ("many", many), ("theirs", theirs)):
                     together.setdefault(side, []).append(served.together(questions(_TOGETHER)))
             memory = ours.memory(), theirs.memory()
+            shared = many.proportional(), ours.proportional()
     p50 = {side: min(values) * 1000 for side, values in alone.items()}
-    mine, its = (_TOGETHER / min(together[side]) for side in ("ours", "theirs"))
+    mine, those, its = (_TOGETHER / min(together[side]) for side in ("ours", "many", "theirs"))
     rows = [
         Row("/search, p50, ms", p50["ours"], p50["theirs"], p50["theirs"] / p50["ours"]),
         Row(f"/search, {_CLIENTS} clients, requests/s", mine, its, mine / its),
         Row("resident MB", *memory, memory[1] / memory[0]),
+        Row(f"{_WORKERS} workers, {_CLIENTS} clients, requests/s; beside one", those, mine, those / mine),
+        Row(f"{_WORKERS} workers, MB, what is shared by share; beside one", *shared, shared[1] / shared[0]),
     ]
     for door in DOORS:
         beside = p50[f"{door}, search"]
@@ -130,7 +139,7 @@ def serving(encoder: Encoder, model: str, cache: Path) -> Comparison:
 
 
 @dataclass(frozen=True)
-class _Served:
+class Served:
     """A server process on the loopback."""
 
     process: "subprocess.Popen[str]"
@@ -140,6 +149,11 @@ class _Served:
     def seconds(self, call: _Call) -> float:
         """How long an answer takes on an open connection."""
         return _seconds(self.connection, call)
+
+    def search(self, question: str) -> tuple[float, int]:
+        """The same of a search, with the generation that it showed."""
+        took, body = _answered(self.connection, _search(question))
+        return took, int(json.loads(body)["generation"])
 
     def together(self, questions: Sequence[str]) -> float:
         """How long searching for all of them takes with many clients, each on a connection of its own."""
@@ -169,8 +183,17 @@ class _Served:
         """Resident megabytes."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
+    def proportional(self) -> float:
+        """Megabytes of all its processes, where each has its share of what several have."""
+        process = psutil.Process(self.process.pid)
+        return sum(float(one.memory_full_info().pss) for one in (process, *process.children(recursive=True))) / 1e6
+
 
 def _seconds(connection: http.client.HTTPConnection, call: _Call) -> float:
+    return _answered(connection, call)[0]
+
+
+def _answered(connection: http.client.HTTPConnection, call: _Call) -> tuple[float, bytes]:
     begun = time.perf_counter()
     connection.request(call.method, call.address, call.body, call.headers)
     response = connection.getresponse()
@@ -178,11 +201,11 @@ def _seconds(connection: http.client.HTTPConnection, call: _Call) -> float:
     took = time.perf_counter() - begun
     if response.status != 200:
         raise RuntimeError(f"{call.address} answered {response.status}: {body[:500]!r}")
-    return took
+    return took, body
 
 
 @contextmanager
-def _started(command: Sequence[str]) -> Iterator[_Served]:
+def started(command: Sequence[str]) -> Iterator[Served]:
     """A server that tells its address in its first line; ended afterwards."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     # One that never says its address must not hold everything up for ever.
@@ -197,7 +220,7 @@ def _started(command: Sequence[str]) -> Iterator[_Served]:
             raise RuntimeError(f"no server: {' '.join(command)} ended without an address")
         connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=_SECONDS)
         try:
-            yield _Served(process, int(found[1]), connection)
+            yield Served(process, int(found[1]), connection)
         finally:
             connection.close()
     finally:

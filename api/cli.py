@@ -17,6 +17,7 @@ from typing import Any
 from api.commands import (
     INTERRUPTED,
     run_ask,
+    run_backfill,
     run_batch,
     run_bench,
     run_evaluate,
@@ -148,6 +149,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
+    command.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that answer there (default: setting workers, 1)"
+    )
 
     command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
     _add_index(command)
@@ -187,6 +191,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--questions", type=int, default=150, metavar="N", help="at most so many a direction (default: 150)")
     _add_model(command)
+    _add_json(command)
+
+    command = _command(commands, "backfill", "embed documents on a Ray cluster, then read them into an index", run_backfill)
+    command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder, as every machine sees it")
+    command.add_argument(
+        "--shards", type=Path, required=True, metavar="DIR", help="folder for what is embedded, as every machine sees it"
+    )
+    command.add_argument("--address", metavar="A", help="the cluster: host:port, ray://host:port or auto (default: none)")
+    command.add_argument("--cpus", type=_count, default=2, metavar="N", help="cores of each process that embeds (default: 2)")
+    _add_index(command)
+    _add_model(command)
+    _add_facts(command)
     _add_json(command)
 
     command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
@@ -353,7 +369,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port")
+        names = ("index", "model", "tz", "host", "port", "workers")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         status: int = given.function(given, settings)
         return status

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def _encoder(settings: Settings) -> Encoder:
-    """The model that was asked for; else the one that the index was built with; else the default."""
+def open_encoder(settings: Settings, threads: int | None = None) -> Encoder:
+    """The model that was asked for; else the one that the index was built with; else the default. For `threads` see `load`."""
     from index.own_model import own_encoder
 
     asked_for = settings.model if "model" in settings.model_fields_set else None
-    return own_encoder(settings.index, asked_for, settings.device, settings.cache)
+    return own_encoder(settings.index, asked_for, settings.device, settings.cache, threads)
 
 
 def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
@@ -64,7 +64,28 @@ def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVe
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge index`."""
-    report = _ingest(given, settings, _encoder(settings))
+    return _told(given, _ingest(given, settings, open_encoder(settings)))
+
+
+def run_backfill(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge backfill`."""
+    from index.backfill import Cluster, Model, backfill
+
+    encoder = open_encoder(settings)
+    # A folder's model is not found by the name on its card.
+    name = settings.model if "model" in settings.model_fields_set else encoder.card.name
+    model = Model(name, settings.device, settings.cache)
+    # Another process has another working folder.
+    paths, files = [path.absolute() for path in given.paths], given.shards.absolute()
+    cluster = Cluster(given.address, given.cpus)
+    facts = _facts(given, settings)
+    with console.progress("embedding") as embedded, console.progress("indexing") as bar:
+        report = backfill(paths, settings.index, files, encoder, model, facts, cluster, bar.report, embedded.count)
+    return _told(given, report)
+
+
+def _told(given: argparse.Namespace, report: "Report") -> int:
+    """Say what was indexed, and return the exit status."""
     if given.json:
         from api.schemas import report_out
 
@@ -102,7 +123,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.index, _encoder(settings)) as searcher:
+    with Searcher(settings.index, open_encoder(settings)) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -118,7 +139,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.index, _encoder(settings)) as searcher:
+    with Searcher(settings.index, open_encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -144,7 +165,7 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.index, _encoder(settings)) as searcher:
+            with Searcher(settings.index, open_encoder(settings)) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -173,7 +194,7 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     try:
         with (
             _written(given.out, partial) as file,
-            Searcher(settings.index, _encoder(settings)) as searcher,
+            Searcher(settings.index, open_encoder(settings)) as searcher,
             console.progress("asking") as bar,
         ):
             batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
@@ -257,7 +278,7 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.index, _encoder(settings) if ranks else None)
+    return Searcher(settings.index, open_encoder(settings) if ranks else None)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
@@ -284,7 +305,7 @@ def run_follow(given: argparse.Namespace, settings: Settings) -> int:
     # What can be said without a model is said before one is loaded.
     facts = _facts(given, settings)
     shown = target(given.page, facts).shown
-    encoder = _encoder(settings)
+    encoder = open_encoder(settings)
     status = 0
     fetcher = Fetcher(given.allow_loopback)
     for look in follow(given.page, settings.index, encoder, facts, given.every, given.times, fetcher):
@@ -319,15 +340,22 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     # The port and the index first: a model is long to load for nothing.
     if not given.paths:
         Store.open(settings.index).close()
-    with server.listen(settings.host, settings.port) as listener:
-        encoder = _encoder(settings)
+    with server.listen(settings.host, settings.port, alone=settings.workers == 1) as listener:
+        encoder = None
         if given.paths:
+            encoder = open_encoder(settings)
             report = _ingest(given, settings, encoder)
             console.report(report, sys.stderr)
             console.failures(report)
             if report.failures and report.generation == 0:
                 return 1
-        return server.serve(listener, settings, encoder)
+        if settings.workers == 1:
+            return server.serve(listener, settings, encoder or open_encoder(settings))
+        from api import workers
+
+        # Each worker has a model of its own.
+        del encoder
+        return workers.serve(listener, settings)
 
 
 def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
@@ -341,7 +369,7 @@ def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
     from api.mcp import serve_stdio
 
     # A chatbot asks several things at once.
-    with BatchingEncoder(_encoder(settings)) as encoder, Searcher(settings.index, encoder) as searcher:
+    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.index, encoder) as searcher:
         serve_stdio(searcher, settings.threshold)
     return 0
 

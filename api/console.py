@@ -6,11 +6,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from index.records import Entry, Window, published_text
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 20
 _SHOWN_REASONS = 10
+_RECENT = 120
+"""Seconds that the speed of long work is taken over: what was indexed before is passed over far faster than the rest."""
 _NARROWEST = 20
 """Columns: text is not folded to less, whatever the terminal says."""
 _CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) != "\t"}
@@ -49,7 +53,8 @@ class Bar:
     def report(self, report: "Report") -> None:
         """Show a report so far."""
         entries = report.added + report.changed + report.unchanged
-        self._show(f"{report.documents} documents, {entries} entries, {report.embedded} passages embedded")
+        detail = f"{report.documents} documents, {entries} entries, {report.embedded} passages embedded"
+        self._progress.update(self._task, completed=report.read, total=report.size or None, detail=detail)
 
     def passages(self, count: int) -> None:
         """Show a number of passages."""
@@ -63,6 +68,15 @@ class Bar:
         self._progress.update(self._task, detail=detail)
 
 
+class _TimeLeft(ProgressColumn):
+    """How long the rest takes at the speed of late; nothing where it is not known how much there is."""
+
+    def render(self, task: Task) -> Text:
+        """See rich."""
+        left = task.time_remaining
+        return Text(f"about {timedelta(seconds=round(left))} left" if left else "")
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Bar]:
     """Progress of long work, on stderr when that is a terminal; nothing otherwise."""
@@ -72,9 +86,12 @@ def progress(what: str) -> Iterator[Bar]:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[detail]}"),
         TimeElapsedColumn(),
+        _TimeLeft(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=_RECENT
+    ) as bars:
         yield Bar(bars, bars.add_task(what, total=None, detail=""))
 
 

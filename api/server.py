@@ -6,8 +6,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.settings import Settings
@@ -15,14 +17,20 @@ from embed import Encoder
 from embed.batching import BatchingEncoder
 from index.errors import FilrougeError
 from index.search import Searcher
+from index.store import Store
 
 _LONGEST_REQUEST_LINE = 2 * 1024 * 1024
 """Bytes. Room for a question far over the limit, so that it is refused in words instead of by a cut connection."""
+GRACE = 10
+"""Seconds that requests under way may still take."""
 
 
 @contextmanager
-def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket. Raises `FilrougeError` when the address cannot be had."""
+def listen(host: str, port: int, alone: bool = True) -> Iterator[socket.socket]:
+    """A listening socket; or, for one that is not `alone`, one that only keeps the address for those that `share` it.
+
+    Raises `FilrougeError` when the address cannot be had, also where others share it.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -34,7 +42,11 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(128)
+            if alone:
+                listener.listen(128)
+            else:
+                # Only now, so that the address is ours or refused.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         except OSError as error:
             raise FilrougeError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port (0: any)"
@@ -42,15 +54,44 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
-    """Answer on `listener` until interrupted or terminated; return the exit status."""
+def share(family: int, address: Any) -> socket.socket:
+    """A socket at an address that another process keeps; the system deals connections out among all that listen there."""
+    shared = socket.socket(family, socket.SOCK_STREAM)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.bind(address)
+    shared.listen(128)
+    return shared
+
+
+def application(settings: Settings, encoder: Encoder) -> FastAPI:
+    """The application over the index of the settings, open and warm."""
     # Clients share one encoder: what they ask at the same time is computed together.
     searcher = Searcher(settings.index, BatchingEncoder(encoder))
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
-    snapshot = searcher.reader.snapshot()
-    entries, passages = searcher.reader.store.counts(snapshot.generation)
-    app = create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting)
+    return create_app(lambda: searcher, settings.threshold, settings.at_once, settings.waiting)
+
+
+def tell(listener: socket.socket, settings: Settings, counts: tuple[int, int]) -> None:
+    """Say on the terminal what is served, and where."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    entries, passages = counts
+    print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
+    print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
+
+
+def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
+    """Answer on `listener` until interrupted or terminated; return the exit status."""
+    app = application(settings, encoder)
+    with Store.open(settings.index) as store:
+        tell(listener, settings, store.counts(store.generation()))
+    return run(app, listener)
+
+
+def run(app: FastAPI, listener: socket.socket) -> int:
+    """The same with an application that is ready, which nothing is told of on the terminal."""
     config = uvicorn.Config(
         app,
         # h11 alone lets the length of a request line be set.
@@ -58,12 +99,8 @@ def serve(listener: socket.socket, settings: Settings, encoder: Encoder) -> int:
         h11_max_incomplete_event_size=_LONGEST_REQUEST_LINE,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=GRACE,
     )
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(f"{entries} entries, {passages} passages from {settings.index}", file=sys.stderr)
-    print(f"filrouge: open http://{shown}:{port}/ (Ctrl-C ends it)", flush=True)
     server = uvicorn.Server(config)
     # Once it has shut down, uvicorn raises the signal again for whoever was there before. To be asked to end is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -37,9 +37,10 @@ class Settings(BaseSettings):
     tz: Annotated[str, Field(description="Time zone of documents whose zone is not known.")] = "Europe/Paris"
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
+    workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer there.")] = 1
 
-    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Requests that the server works on at once.")] = AT_ONCE
-    waiting: Annotated[int, Field(ge=0, le=10_000, description="Requests that may wait; any more are refused.")] = WAITING
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Requests that a worker works on at once.")] = AT_ONCE
+    waiting: Annotated[int, Field(ge=0, le=10_000, description="Requests that may wait there; any more are refused.")] = WAITING
     threshold: Annotated[
         float | None,
         Field(

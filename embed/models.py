@@ -54,7 +54,11 @@ class Source:
 
 
 def load(
-    model: str = DEFAULT_MODEL, device: str | None = None, cache: Path | None = None, precision: str | None = None
+    model: str = DEFAULT_MODEL,
+    device: str | None = None,
+    cache: Path | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
 ) -> Encoder:
     """Open `model`: the default's name, `hashing`, a sentence-transformers folder, or a hub id (`owner/name`).
 
@@ -62,7 +66,8 @@ def load(
     and a warning says why. `device` is `cpu`, `torch` (the CPU, without an export) or a torch device such as `cuda:0`; None
     takes a GPU when there is one.
     `precision` is the one that an index was built with; None takes the fastest for this processor. `cache` is the folder
-    for what can be made again; None is the user's cache folder. Prompts named `query` and `passage` (or `document`) in a
+    for what can be made again; None is the user's cache folder. `threads` is how many cores an exported model uses; None is all
+    of them. Prompts named `query` and `passage` (or `document`) in a
     model's own configuration win over `KNOWN_MODELS`.
 
     Raises `ModelNotFound` when the name leads nowhere, `WeightsDamaged` when the bundled weights are not the released ones
@@ -86,7 +91,7 @@ def load(
     source = find(model, cache)
     if device == "cpu":
         try:
-            return _compiled(source, precision or best_precision(), cache)
+            return _compiled(source, precision or best_precision(), cache, threads)
         except CannotExport as error:
             log.warning("running '%s' with torch, since it cannot be exported: %s", source.name, error)
     return _with_torch(source, "cpu" if device == "torch" else device)
@@ -105,17 +110,17 @@ def find(model: str, cache: Path) -> Source:
     raise ModelNotFound(f"no model '{model}': give {DEFAULT_MODEL}, a folder, or a hub id like owner/name")
 
 
-def _compiled(source: Source, precision: str, cache: Path) -> Encoder:
+def _compiled(source: Source, precision: str, cache: Path, threads: int | None = None) -> Encoder:
     from embed.compiled import CompiledEncoder
     from embed.export import exported
 
     folder = exported(source, precision, cache)
     try:
-        return CompiledEncoder(folder)
+        return CompiledEncoder(folder, threads)
     except WeightsDamaged as error:
         log.warning("%s; making it again", error)
         shutil.rmtree(folder, ignore_errors=True)
-        return CompiledEncoder(exported(source, precision, cache))
+        return CompiledEncoder(exported(source, precision, cache), threads)
 
 
 def _with_torch(source: Source, device: str) -> Encoder:

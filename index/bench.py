@@ -20,10 +20,11 @@ from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
 from index.answer import ask
 from index.documents import Document, Facts, Failure, find
+from index.embedding import passages
 from index.engine import ExactVectors
 from index.errors import UnreadableDocument
 from index.evidence import REACH, understand
-from index.ingest import ingest, passages
+from index.ingest import ingest
 from index.judgements import EvaluationSet, Question
 from index.language import LANGUAGES
 from index.reader import Filters, Reader

@@ -9,8 +9,9 @@ import contextlib
 import hashlib
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -28,8 +29,25 @@ _OFF = 0.01
 """How far from 1 the length of a vector in half precision may be."""
 
 
+class Carried(Protocol):
+    """Vectors that need not be computed, wherever they lie."""
+
+    @property
+    def space(self) -> Space:
+        """Where they are compared, and words kept."""
+        ...
+
+    def require(self, space: Space) -> None:
+        """See `CarriedVectors.require`."""
+        ...
+
+    def find(self, hashes: Iterable[bytes]) -> dict[bytes, Encoded]:
+        """See `CarriedVectors.find`."""
+        ...
+
+
 class CarriedVectors:
-    """The vectors in the file `path`, for the model of `card`.
+    """The vectors in the file `path`, for the model of `card`; for one thread at a time.
 
     Raises `UnreadableVectors` when it is no such file, of a newer release, or damaged, and `ModelMismatch` when its vectors are
     another model's.
@@ -43,7 +61,9 @@ class CarriedVectors:
             raise UnreadableVectors(f"no file of vectors {path}: write one with filrouge vectors {path} where the index is")
         with self._errors():
             # Never written to, so that it may lie where nothing can be written.
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+            )
         try:
             with self._errors():
                 application, layout = (
@@ -119,13 +139,21 @@ class CarriedVectors:
 def write(store: Store, path: Path) -> int:
     """Write all vectors that `store` has of its model, also those of earlier versions, to `path`; return how many.
 
-    The file is there whole or not at all, and takes the place of an older one. Raises `StorageError` when it cannot be
-    written, or when something else than vectors lies there; `ModelMismatch` when the index has to be embedded anew first.
+    Raises what `write_vectors` raises, and `ModelMismatch` when the index has to be embedded anew first.
     """
     card = store.card()
     store.require(card)
     space = store.space()
     assert space is not None
+    return write_vectors(path, card, space, store.all_vectors())
+
+
+def write_vectors(path: Path, card: ModelCard, space: Space, batches: Iterable[Mapping[bytes, Encoded]]) -> int:
+    """Write vectors of the model of `card`, with words as they are kept in `space`, to `path`; return how many.
+
+    The file is there whole or not at all, and takes the place of an older one. Raises `StorageError` when it cannot be
+    written, or when something else than vectors lies there.
+    """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         if path.exists() and not _is_ours(path):
@@ -144,7 +172,7 @@ def write(store: Store, path: Path) -> int:
             )
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("card", card.to_json()), ("space", space.to_json())])
             count = 0
-            for batch in store.all_vectors():
+            for batch in batches:
                 rows = ((key, one.vector.astype("<f2").tobytes(), one.words.tobytes()) for key, one in batch.items())
                 db.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", [(*row, _sum(*row)) for row in rows])
                 count += len(batch)

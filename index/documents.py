@@ -1,10 +1,13 @@
 """Which files there are to index, and what is known of each: documents and manifests."""
 
+import gzip
+import io
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,41 @@ class Facts:
     url: str | None = None
 
 
+class Meter:
+    """How far a file is read, where that can be told: of one that is packed with gzip or not at all, an archive included."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: io.BufferedReader | None = None
+        self._position = 0
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        # Another process opens it for itself.
+        return Meter, (self._path,)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; 0 where it cannot be looked at."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def position(self) -> int:
+        """Bytes of it that were read; 0 where that is not known."""
+        if self._file and not self._file.closed:
+            self._position = self._file.tell()
+        return self._position
+
+    def watch(self, file: object) -> None:
+        """Look at this file, which was opened to read the document; what an archive holds is no file of its own."""
+        if isinstance(file, gzip.GzipFile):
+            file = file.fileobj
+        if self._file is None and isinstance(file, io.BufferedReader):
+            self._file = file
+
+
 @dataclass(frozen=True)
 class Document:
     """A file to read. `source` is its public name, under which its entries are stored."""
@@ -40,6 +78,13 @@ class Document:
     facts: Facts
     within: str = ""
     """The archive that it lies in and its place there, where `path` is a copy that will not stay."""
+    outer: Meter | None = field(default=None, compare=False, repr=False)
+    """How far that archive is read."""
+
+    @cached_property
+    def meter(self) -> Meter:
+        """How far it is read, or the archive that it lies in."""
+        return self.outer or Meter(self.path)
 
     @property
     def origin(self) -> str:
@@ -55,6 +100,11 @@ class Failure:
     reason: str
     kept: bool = False
     """Whether the entry is there all the same, without what is wrong with it."""
+
+
+def size(paths: Iterable[Path]) -> int:
+    """Bytes of all documents below `paths`."""
+    return sum(found.meter.size for found in find(paths, Facts()) if isinstance(found, Document))
 
 
 def find(paths: Iterable[Path], given: Facts) -> Iterator[Document | Failure]:

@@ -1,27 +1,30 @@
 """The write walk: files -> entries -> what is new -> passages -> vectors -> one commit."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from embed import Encoder
 from index import lock, readers
-from index.carried import CarriedVectors
-from index.chunk import context, cut
-from index.documents import MANIFEST, Document, Facts, Failure, find
+from index.carried import Carried
+from index.documents import MANIFEST, Document, Facts, Failure, find, size
+from index.embedding import Batch, Embedder, Text, embed, passages
 from index.errors import UnreadableDocument
-from index.reader import Reader
+from index.reader import catch_up, show
 from index.records import Entry
-from index.space import Space, content_spans, space_of
-from index.store import FILE, Changes, Encoded, NewPassage, Origin, Store
+from index.space import space_of
+from index.store import FILE, Origin, Store
 
 _COMMIT_EVERY = 2048
-"""Passages held before a commit: bounds memory, and what an interrupted run does again."""
+"""Passages of a commit. Up to two are held, one that is embedded and one that is read, which bounds memory and what an
+interrupted run does again."""
+_SHOW_EVERY = 5.0
+"""Seconds between two times that a long run lets readers see what it has committed."""
 _COMPARE_EVERY = 256
-_EMBED_EVERY = 256
+_EMBED_EVERY = 512
 
 
 @dataclass
@@ -40,6 +43,9 @@ class Report:
     generation: int = 0
     dated: dict[str, int] = field(default_factory=dict, compare=False)
     """Entries by where their day comes from: "entry", "document", "manifest", or "unknown"."""
+    read: int = field(default=0, compare=False)
+    size: int = field(default=0, compare=False)
+    """Bytes of the documents that were read, so far and in all, as they lie on the disk."""
 
 
 Progress = Callable[[Report], None]
@@ -52,7 +58,7 @@ def ingest(
     encoder: Encoder,
     given: Facts | None = None,
     progress: Progress | None = None,
-    carried: CarriedVectors | None = None,
+    carried: Carried | None = None,
 ) -> Report:
     """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
 
@@ -62,8 +68,11 @@ def ingest(
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
+    paths, given = list(paths), given or Facts()
     with _writing(folder, encoder, progress, carried) as run:
-        for found in find(paths, given or Facts()):
+        run.report.size = size(paths)
+        for found in find(paths, given):
+            run.begin(found)
             for document in [found] if isinstance(found, Failure) else readers.expand(found):
                 if isinstance(document, Failure):
                     run.report.documents += 1
@@ -81,37 +90,34 @@ def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Pa
 
 
 @contextmanager
-def _writing(
-    folder: Path, encoder: Encoder, progress: Progress | None, carried: CarriedVectors | None = None
-) -> Iterator["_Run"]:
+def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried: Carried | None = None) -> Iterator["_Run"]:
     """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
     with lock.writing(folder):
         store = Store.create(folder, encoder.card, lambda: carried.space if carried else space_of(encoder))
         try:
-            run = _Run(store, encoder, progress or (lambda report: None), carried)
+            run = _Run(folder, store, encoder, progress or (lambda report: None), carried)
         except BaseException:
             store.close()
             raise
         try:
-            with store:
+            with store, run:
                 yield run
-                run.commit()
         finally:
             if new and run.report.generation == 0:
                 # Nothing could be read, or not to the first commit: leave nothing behind that would look like an index.
                 Store.discard(folder)
         if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
-            Reader(folder, encoder.card, writing=True).close()
+            catch_up(folder, encoder.card)
 
 
 def reembed(
     folder: Path,
     encoder: Encoder,
     progress: Callable[[int], None] | None = None,
-    carried: CarriedVectors | None = None,
+    carried: Carried | None = None,
 ) -> int:
     """Cut and embed every version of every entry anew with `encoder`, whose card becomes the index's; return how many passages.
 
@@ -124,73 +130,77 @@ def reembed(
         space = space or (carried.space if carried else space_of(encoder))
         if carried:
             carried.require(space)
-        pending: dict[bytes, _Text] = {}
+        pending: dict[bytes, Text] = {}
         count = 0
         for _, entry in store.all_versions():
             cut_up = passages(entry, encoder)
             count += len(cut_up)
             pending.update((passage.vector_hash, text) for passage, text in cut_up)
             if len(pending) >= _EMBED_EVERY:
-                store.add_vectors(_embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
+                store.add_vectors(embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
                 pending = {}
             if progress:
                 progress(count)
-        store.add_vectors(_embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
+        store.add_vectors(embed(pending, store, encoder, space, carried)[0], encoder.card.fingerprint)
         store.replace_passages(
             ((version, [passage for passage, _ in passages(entry, encoder)]) for version, entry in store.all_versions()),
             encoder.card,
             space,
         )
-        Reader(folder, encoder.card, writing=True).close()
+        catch_up(folder, encoder.card)
     return count
-
-
-def embed_missing(store: Store, encoder: Encoder, carried: CarriedVectors | None = None) -> int:
-    """Embed the texts of passages, also of earlier versions, that have no vector of the index's model; return how many.
-
-    Texts that `carried` has the vectors of are not embedded.
-    """
-    space = store.space() or space_of(encoder)
-    pending: dict[bytes, _Text] = {}
-    count = 0
-
-    def keep() -> int:
-        vectors, computed = _embed(pending, store, encoder, space, carried)
-        store.add_vectors(vectors, encoder.card.fingerprint)
-        pending.clear()
-        return computed
-
-    for _, lang, title, text, key in store.unread_passages():
-        pending[key] = (context(title, text), lang)
-        if len(pending) >= _EMBED_EVERY:
-            count += keep()
-    return count + keep()
 
 
 class _Run:
     """One run of `ingest`: what is read and not yet committed."""
 
-    def __init__(self, store: Store, encoder: Encoder, progress: Progress, carried: CarriedVectors | None) -> None:
+    def __init__(self, folder: Path, store: Store, encoder: Encoder, progress: Progress, carried: Carried | None) -> None:
         self.report = Report(generation=store.generation())
+        self._folder = folder
         self._store = store
         self._encoder = encoder
-        self._space = store.space() or space_of(encoder)
-        self._carried = carried
+        space = store.space() or space_of(encoder)
         if carried:
-            carried.require(self._space)
+            carried.require(space)
         self._progress = progress
-        self._entries: list[tuple[Entry, list[NewPassage]]] = []
-        self._withdrawn: list[str] = []
-        self._texts: dict[bytes, _Text] = {}
-        self._vectors: dict[bytes, Encoded] = {}
-        self._passages = 0
-        self._pending: dict[str, Origin] = {}
+        self._embedder = Embedder(store, encoder, space, carried)
+        self._batch = Batch()
+        self._full: Batch | None = None
         self._origins: dict[str, str] = {}
+        self._found: Document | None = None
+        self._passed = 0
+        self._shown = monotonic()
+
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        """Write what is left; of a run that failed, what was whole by then."""
+        try:
+            if kind is None:
+                self._seal()
+                self._write()
+            elif self._full and self._full.whole:
+                self._write()
+        finally:
+            self._embedder.close()
+
+    def begin(self, found: Document | Failure) -> None:
+        """Say which document is read now, or what it holds."""
+        if self._found:
+            self._passed += self._found.meter.size
+        self._found = found if isinstance(found, Document) else None
+
+    def _tell(self) -> None:
+        self.report.embedded = self._embedder.embedded
+        self.report.read = self._passed + (self._found.meter.position if self._found else 0)
+        self._progress(self.report)
 
     def read(self, document: Document, items: Iterator[Entry | Failure] | None = None) -> None:
         """Compare one document with the store, and note what it changes; `items` is what it holds, where that is known."""
         complete = True
-        seen: dict[str, datetime | None] = {}
+        seen: set[str] = set()
+        oldest: datetime | None = None
         try:
             if self._origins.get(document.source) == document.origin:
                 return  # named twice
@@ -202,9 +212,10 @@ class _Run:
                 self.report.failures.extend(failures)
                 # What is only named does not hide an entry.
                 complete = complete and all(failure.kept for failure in failures)
-                seen.update((entry.key, entry.published) for entry in entries)
+                seen.update(entry.key for entry in entries)
+                oldest = min(filter(None, (oldest, *(entry.published for entry in entries))), default=None)
                 self._compare(origin, entries)
-                self._progress(self.report)
+                self._tell()
         except UnreadableDocument as error:
             self.report.failures.append(Failure(document.source, str(error)))
             return
@@ -212,15 +223,14 @@ class _Run:
         if complete:
             keys = {key: entry_id for key, entry_id in self._store.keys(document.source).items() if key not in seen}
             if keys and readers.is_window(document):
-                keys = {key: keys[key] for key in self._within(document, list(keys), list(seen.values()))}
+                keys = {key: keys[key] for key in self._within(document, list(keys), oldest)}
             gone = list(keys.values())
-            self._withdrawn.extend(gone)
+            self._batch.withdrawn.extend(gone)
             self.report.withdrawn += len(gone)
-        self._progress(self.report)
+        self._tell()
 
-    def _within(self, document: Document, keys: Sequence[str], shown: Sequence[datetime | None]) -> list[str]:
+    def _within(self, document: Document, keys: Sequence[str], oldest: datetime | None) -> list[str]:
         """Those of `keys` that lie within what a window shows: older ones have left it, and are still true."""
-        oldest = min((moment for moment in shown if moment), default=None)
         published = self._store.published(document.source, keys)
         return [key for key in keys if oldest and (moment := published.get(key)) and moment > oldest]
 
@@ -253,66 +263,34 @@ class _Run:
             else:
                 self.report.changed += 1
             self.report.passages += len(cut_up)
-            self._passages += len(cut_up)
-            self._texts.update((passage.vector_hash, text) for passage, text in cut_up)
-            self._pending[origin.source] = origin
-            self._entries.append((entry, [passage for passage, _ in cut_up]))
-            if len(self._texts) >= _EMBED_EVERY:
-                self._embed()
-                self._progress(self.report)
-            if self._passages >= _COMMIT_EVERY:
-                self.commit()
+            batch = self._batch
+            batch.passages += len(cut_up)
+            batch.texts.update((passage.vector_hash, text) for passage, text in cut_up)
+            batch.origins[origin.source] = origin
+            batch.entries.append((entry, [passage for passage, _ in cut_up]))
+            if len(batch.texts) >= _EMBED_EVERY:
+                self._embedder.ask(batch)
+                self._tell()
+            if self._full and self._full.done:
+                self._write()
+            if batch.passages >= _COMMIT_EVERY:
+                self._seal()
 
-    def _embed(self) -> None:
-        new = {key: text for key, text in self._texts.items() if key not in self._vectors}
-        vectors, computed = _embed(new, self._store, self._encoder, self._space, self._carried)
-        self.report.embedded += computed
-        self._vectors.update(vectors)
-        self._texts = {}
+    def _seal(self) -> None:
+        """Have the rest of the batch embedded, and begin another, once the one before is written."""
+        self._embedder.ask(self._batch)
+        self._write()
+        self._full, self._batch = self._batch, Batch(before=self._batch.vectors)
 
-    def commit(self) -> None:
-        """Write what is pending, if anything."""
-        self._embed()
-        changes = Changes(list(self._pending.values()), self._entries, self._withdrawn, self._vectors)
-        if changes:
+    def _write(self) -> None:
+        """Commit the batch that is full, if there is one, as soon as it is embedded."""
+        full, self._full = self._full, None
+        if full and (changes := full.changes()):
             self.report.generation = self._store.commit(changes, self._encoder.card)
-        self._pending, self._entries, self._withdrawn, self._vectors, self._passages = {}, [], [], {}, 0
-
-
-_Text = tuple[str, str]
-"""What the model reads of a passage, and its language."""
-
-
-def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, _Text]]:
-    """The passages of an entry, each with what the model reads of it."""
-    found = []
-    for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):
-        text = context(entry.title, entry.text[start:end])
-        found.append((NewPassage(start, end, text_hash(text, entry.lang)), (text, entry.lang)))
-    return found
-
-
-def text_hash(text: str, lang: str) -> bytes:
-    """What the vector of a text is kept under. The language is in it, because the words of a passage are kept less the mean of
-    its language.
-    """
-    return hashlib.blake2b(f"{lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _embed(
-    texts: dict[bytes, _Text], store: Store, encoder: Encoder, space: Space, carried: CarriedVectors | None
-) -> tuple[dict[bytes, Encoded], int]:
-    """What is kept of the texts that the store has no vectors of, by hash; and how many of those were computed."""
-    known = store.known_vectors(texts, encoder.card.fingerprint)
-    missing = {key: value for key, value in texts.items() if key not in known}
-    found = carried.find(missing) if carried else {}
-    missing = {key: value for key, value in missing.items() if key not in found}
-    readings = encoder.read_passages(
-        [text for text, _ in missing.values()], [content_spans(text, lang) for text, lang in missing.values()]
-    )
-    for (key, (_, lang)), reading in zip(missing.items(), readings, strict=True):
-        found[key] = Encoded(reading.vector, space.codes(reading.words, lang))
-    return found, len(missing)
+            self._tell()
+            if monotonic() - self._shown >= _SHOW_EVERY:
+                show(self._folder, self._store)
+                self._shown = monotonic()
 
 
 def _batches(items: Iterator[Entry | Failure], size: int) -> Iterator[list[Entry | Failure]]:

@@ -6,9 +6,15 @@ from embed import DEFAULT_MODEL, Encoder, ModelNotFound, load
 from index.store import FILE, Store
 
 
-def own_encoder(folder: Path, model: str | None = None, device: str | None = None, cache: Path | None = None) -> Encoder:
+def own_encoder(
+    folder: Path,
+    model: str | None = None,
+    device: str | None = None,
+    cache: Path | None = None,
+    threads: int | None = None,
+) -> Encoder:
     """The encoder that the index in `folder` was built with, in the arithmetic of then; `model` in its place where another is
-    named. Where there is no index yet, `model` or the default. For `device` and `cache` see `embed.load`.
+    named. Where there is no index yet, `model` or the default. For `device`, `cache` and `threads` see `embed.load`.
 
     Raises what `embed.load` raises, and `ModelNotFound` for an index that was built with a folder's model: its card has the
     name, and not where it lies.
@@ -17,13 +23,13 @@ def own_encoder(folder: Path, model: str | None = None, device: str | None = Non
     'hashing'
     """
     if not (folder / FILE).is_file():
-        return load(model or DEFAULT_MODEL, device, cache)
+        return load(model or DEFAULT_MODEL, device, cache, threads=threads)
     with Store.open(folder) as store:
         own = store.card()
     if model is not None and model != own.name:
-        return load(model, device, cache)
+        return load(model, device, cache, threads=threads)
     try:
-        return load(own.name, device, cache, own.precision)
+        return load(own.name, device, cache, own.precision, threads=threads)
     except ModelNotFound as error:
         raise ModelNotFound(
             f"{folder} was built with the model '{own.name}': say where it is with --model, or model= in Python"

@@ -102,7 +102,7 @@ class Snapshot:
 
     @cached_property
     def _size(self) -> int:
-        return self.store.passages_then(self.generation) if self.past else self.store.counts(self.generation)[1]
+        return self.store.passages_then(self.generation) if self.past else self.store.passage_count(self.generation)
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -121,6 +121,67 @@ def searchable(batch: Sequence[Indexed]) -> tuple[list[tuple[int, list[str]]], M
     return terms, {one.id: Said(plain_forms(one.title), plain_forms(one.text)) for one in batch}
 
 
+def catch_up(folder: Path, card: ModelCard) -> None:
+    """Bring the caches of the index in `folder` up to the store; for who holds the lock.
+
+    The file of vectors only saves reading them from the store. So a few new ones are left to its readers, which have all others
+    in memory: whoever adds entries every second would read and write all vectors every second.
+    """
+    with Store.open(folder) as store:
+        store.require(card)
+        newest = store.generation()
+        saved = FaissVectors.saved(folder / "cache", _owner(store, card), newest)
+        if not _worth_saving(store.born_count(saved, newest), store.passage_count(saved)):
+            show(folder, store)
+            return
+    Reader(folder, card, writing=True).close()
+
+
+def show(folder: Path, store: Store) -> None:
+    """Let readers see the newest generation of the index in `folder`, whose vectors they read from the store; the same."""
+    _fed_terms(store, folder, _opened_terms(store, folder), store.generation())
+
+
+def _worth_saving(added: int, before: int) -> bool:
+    return added > max(1000, before // 10)
+
+
+def _owner(store: Store, card: ModelCard) -> str:
+    return f"{store.identity()[:12]}-{card.fingerprint}"
+
+
+def _lexical(folder: Path) -> Path:
+    return folder / "cache" / "lexical"
+
+
+def _opened_terms(store: Store, folder: Path) -> TantivyTerms | None:
+    try:
+        return TantivyTerms(_lexical(folder), store.identity())
+    except CacheUnusable:
+        return None
+
+
+def _fed_terms(store: Store, folder: Path, terms: TantivyTerms | None, upto: int) -> TantivyTerms:
+    """The term engine `terms`, or one made anew, at `upto`; under the lock."""
+    try:
+        if terms is None or terms.stale or terms.generation > upto:
+            terms = TantivyTerms.create(_lexical(folder), store.identity())
+        after = terms.generation
+        if after == upto:
+            return terms
+        terms.remove(store.died(after, upto))
+        for batch in store.born(after, upto):
+            terms.add(*searchable(batch))
+        terms.commit(upto)
+    except (OSError, ValueError) as error:
+        # tantivy tells of a full disk with a ValueError, at length and in its own words.
+        why = (error.strerror if isinstance(error, OSError) else None) or "the disk may be full"
+        raise StorageError(
+            f"cannot write the search cache of {folder}: {why}; every entry is safe: free some space and try again"
+        ) from error
+    return terms
+
+
 class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
@@ -136,7 +197,7 @@ class Reader:
             self.card = card = card or self.store.card()
             self.store.require(card)
             self._space = self._opened_space()
-            self._owner = f"{self.store.identity()[:12]}-{card.fingerprint}"
+            self._owner = _owner(self.store, card)
             self._writing = writing
             self._refreshing = threading.Lock()
             self._terms: TantivyTerms | None = None
@@ -205,32 +266,10 @@ class Reader:
             raise
 
     def _opened_terms(self) -> TantivyTerms | None:
-        try:
-            return TantivyTerms(self._terms_folder, self.store.identity())
-        except CacheUnusable:
-            return None
-
-    @property
-    def _terms_folder(self) -> Path:
-        return self.folder / "cache" / "lexical"
+        return _opened_terms(self.store, self.folder)
 
     def _fed_terms(self, terms: TantivyTerms | None, upto: int) -> TantivyTerms:
-        """The term engine `terms`, or one made anew, at `upto`; under the lock."""
-        try:
-            if terms is None or terms.stale or terms.generation > upto:
-                terms = TantivyTerms.create(self._terms_folder, self.store.identity())
-            after = terms.generation
-            terms.remove(self.store.died(after, upto))
-            for batch in self.store.born(after, upto):
-                terms.add(*searchable(batch))
-            terms.commit(upto)
-        except (OSError, ValueError) as error:
-            # tantivy tells of a full disk with a ValueError, at length and in its own words.
-            why = (error.strerror if isinstance(error, OSError) else None) or "the disk may be full"
-            raise StorageError(
-                f"cannot write the search cache of {self.folder}: {why}; every entry is safe: free some space and try again"
-            ) from error
-        return terms
+        return _fed_terms(self.store, self.folder, terms, upto)
 
     def _opened_space(self) -> Space:
         space = self.store.space()
@@ -254,7 +293,7 @@ class Reader:
             self._vectors.abandon()
             raise
         self._vectors.commit(upto)
-        if self._writing and added > max(1000, before // 10):
+        if self._writing and _worth_saving(added, before):
             self._save_vectors()
 
     def _save_vectors(self) -> None:

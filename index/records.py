@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -51,7 +52,7 @@ class Entry:
     dated: Dated | None = field(default=None, compare=False, repr=False)
     """Known while the entry is read, and no part of it."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Sixteen letters and digits, made from source and key alone: the same on every machine and after every edit."""
         digest = hashlib.blake2b(f"{self.source}\0{self.key}".encode(), digest_size=10).digest()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from embed import Encoder, ModelCard
 from index import lock, seal
-from index.carried import CarriedVectors
+from index.carried import Carried
 from index.database import FILE, connect
+from index.embedding import embed_missing
 from index.errors import NotAnIndex, StorageError
-from index.ingest import embed_missing
 from index.integrity import Finding, damage, damaged_vectors, only_lists
 from index.reader import Reader
 from index.store import Store
@@ -29,7 +29,7 @@ class Mended:
     generation: int
 
 
-def mend(folder: Path, encoder: Encoder, carried: CarriedVectors | None = None) -> Mended:
+def mend(folder: Path, encoder: Encoder, carried: Carried | None = None) -> Mended:
     """Mend the index in `folder`, which `encoder` belongs to, as far as its rows are whole.
 
     SQLite's lists are made from the rows, damaged and missing vectors from the texts, and the caches from both. Raises

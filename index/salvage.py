@@ -12,8 +12,8 @@ from embed import Encoder, ModelCard
 from index import lock
 from index.chunk import context
 from index.database import APPLICATION_ID, FILE, connect
+from index.embedding import embed_missing, passages, text_hash
 from index.errors import FilrougeError, NotAnIndex
-from index.ingest import embed_missing, passages, text_hash
 from index.integrity import is_vector
 from index.reader import Reader
 from index.records import Entry

@@ -161,15 +161,15 @@ class FaissVectors:
             return False
 
     @classmethod
+    def saved(cls, folder: Path, owner: str, upto: int) -> int:
+        """The newest generation up to `upto` that `save` wrote a file of, whether or not that can be read; -1 for none."""
+        return max((generation for generation, _ in _files(folder, owner, upto)), default=-1)
+
+    @classmethod
     def load(cls, folder: Path, owner: str, dimension: int, upto: int) -> "FaissVectors":
         """What `save` wrote for `owner` at a generation up to `upto`; empty when there is no such file or it is damaged."""
         engine = cls(dimension)
-        found = sorted(
-            (int(match["generation"]), path)
-            for path in folder.glob("vectors-*.faiss")
-            if (match := _FILE.fullmatch(path.name)) and match["owner"] == owner and int(match["generation"]) <= upto
-        )
-        for generation, path in reversed(found):
+        for generation, path in sorted(_files(folder, owner, upto), reverse=True):
             try:
                 if not _intact(path):
                     continue  # a cache: the store has it all
@@ -233,6 +233,15 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def _files(folder: Path, owner: str, upto: int) -> list[tuple[int, Path]]:
+    """The files of `owner` of generations up to `upto`, with these."""
+    return [
+        (int(match["generation"]), path)
+        for path in folder.glob("vectors-*.faiss")
+        if (match := _FILE.fullmatch(path.name)) and match["owner"] == owner and int(match["generation"]) <= upto
+    ]
 
 
 def _held(segments: Sequence[_Segment], ids: Ids) -> Ids:

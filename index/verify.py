@@ -12,8 +12,8 @@ from embed import Encoder, ModelCard
 from index import migrations, seal
 from index.chunk import context
 from index.database import APPLICATION_ID, FILE
+from index.embedding import text_hash
 from index.errors import NotAnIndex
-from index.ingest import text_hash
 from index.integrity import REPAIR, RESTORE, Finding, damage
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms

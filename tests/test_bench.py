@@ -169,12 +169,13 @@ def test_serving_is_measured_beside_a_plain_server_and_every_door_beside_search(
     found = api.bench.serving(model, model.card.name, default_cache())
     assert found.what == "serve"
     assert [row.name for row in found.rows[:3]] == ["/search, p50, ms", "/search, 2 clients, requests/s", "resident MB"]
-    assert [row.name.split(",")[0] for row in found.rows[3:]] == [door.split(",")[0] for door in api.bench.DOORS]
+    assert [row.name.split(",")[0] for row in found.rows[3:5]] == ["2 workers", "2 workers"]
+    assert [row.name.split(",")[0] for row in found.rows[5:]] == [door.split(",")[0] for door in api.bench.DOORS]
     for row in found.rows:
         better = row.ours / row.rivals if "requests/s" in row.name else row.rivals / row.ours
         assert row.ratio == pytest.approx(better)
 
 
 def test_a_server_that_does_not_start_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="ended without an address"), api.bench._started(["true"]):
+    with pytest.raises(RuntimeError, match="ended without an address"), api.bench.started(["true"]):
         pass

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from rich.progress import Progress
 
 from api import console
 from embed.bench import Comparison, Row
@@ -213,3 +214,18 @@ def test_figures_have_three_decimals_or_thousands(capsys: pytest.CaptureFixture[
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
     assert cells == [["passages/s", "12,345.7", "9.877", "1250.00"], ["ms", "0.123", "10.0", "0.50"]]
     assert out.endswith("a note\n")
+
+
+def test_the_time_that_is_left_is_told_where_it_is_known_how_much_there_is() -> None:
+    now = [0.0]
+    bars = Progress(get_time=lambda: now[0], disable=True, speed_estimate_period=console._RECENT)
+    task = bars.add_task("indexing", total=None, detail="")
+    bar, left = console.Bar(bars, task), console._TimeLeft()
+    shown = []
+    for read, size in ((0, 0), (100, 1000), (200, 1000), (300, 1000)):
+        now[0] += 60
+        bar.report(Report(documents=1, read=read, size=size))
+        shown.append(left.render(bars.tasks[0]).plain)
+    # A hundred bytes a minute, and seven hundred to go.
+    assert shown[0] == ""
+    assert shown[-1] == "about 0:07:00 left"

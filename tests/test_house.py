@@ -38,6 +38,7 @@ ONLY_IN = {
     "httpx": {"index/fetch.py"},
     "protego": {"index/fetch.py"},
     "mcp": {"api/mcp.py"},
+    "ray": {"index/backfill.py"},
     "pandas": {"index/frames.py", "index/notebook.py"},
     "langchain_core": {"api/langchain.py"},
     "llama_index": {"api/llamaindex.py"},

@@ -1,5 +1,6 @@
 """The write walk: what a second look at the same documents changes, and what is left when a run does not end well."""
 
+import bz2
 import gzip
 import json
 import resource
@@ -465,6 +466,66 @@ def test_the_seeds_are_six_entries(seeds: Path, folder: Path) -> None:
     assert_whole(folder, HashingEncoder())
 
 
+# How far a run is
+
+
+@pytest.mark.parametrize("packed", ["plain", "gzip", "zip", "tar"])
+def test_a_run_says_how_much_it_has_read_of_all(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch, packed: str
+) -> None:
+    monkeypatch.setattr(index.ingest, "_COMPARE_EVERY", 50)
+    lines = jsonl({f"{n}": f"Phrase numéro {n}, {n * 7919 % 1000} fois dite autrement." for n in range(2000)}).encode()
+    if packed == "gzip":
+        lines = gzip.compress(lines)
+    if packed in ("zip", "tar"):
+        parts = [write(f"parts/{n}.jsonl", lines[at : at + 30_000]) for n, at in enumerate(range(0, len(lines), 30_000))]
+        page = Path(shutil.make_archive(str(parts[0].parent.parent / "fil" / "a"), packed, parts[0].parent))
+    else:
+        page = write("fil/a.jsonl", lines)
+    other = write("fil/b.txt", "Un autre texte.\n")
+    told: list[tuple[int, int]] = []
+    ingest([page.parent], folder, HashingEncoder(), progress=lambda report: told.append((report.read, report.size)))
+    size = page.stat().st_size + other.stat().st_size
+    assert {all_of_it for _, all_of_it in told} == {size}
+    read = [so_far for so_far, _ in told]
+    assert read == sorted(read)
+    # It is told on the way, and not only when a document is at its end.
+    assert len({so_far for so_far in read if 0 < so_far < page.stat().st_size}) > 3
+    assert read[-1] >= page.stat().st_size
+
+
+def test_what_cannot_tell_how_far_it_is_counts_at_its_end(write: Callable[..., Path], folder: Path) -> None:
+    page = write("fil/a.jsonl", bz2.compress(jsonl({f"{n}": f"Phrase numéro {n}." for n in range(600)}).encode()))
+    write("fil/b.txt", "Un autre texte.\n")
+    told: list[int] = []
+    ingest([page.parent], folder, HashingEncoder(), progress=lambda report: told.append(report.read))
+    assert set(told) == {0, page.stat().st_size}
+
+
+def test_what_a_long_run_has_committed_is_found_before_it_ends(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.ingest, "_SHOW_EVERY", 0.0)
+    monkeypatch.setattr(index.ingest, "_EMBED_EVERY", 10)
+    monkeypatch.setattr(index.ingest, "_COMMIT_EVERY", 50)
+    ingest([write("fil/a.txt", "Le Kremlin réagit.\n")], folder, HashingEncoder())
+    found: list[tuple[int, int]] = []
+    with Searcher(folder, HashingEncoder()) as searcher:
+
+        def ask(report: Report) -> None:
+            if report.generation > 1:
+                results = searcher.search("numéro", 100)
+                found.append((results.generation, sum(hit.passage.entry.key != "0" for hit in results.hits)))
+
+        page = write("fil/b.jsonl", jsonl({f"{n + 1}": f"Phrase numéro {n}." for n in range(200)}))
+        ingest([page], folder, HashingEncoder(), progress=ask)
+        assert searcher.search("numéro", 100).generation == 5
+    # A run's own commits, while it was under way: at the latest when the next was written.
+    assert {2, 3, 4} <= {generation for generation, _ in found}
+    assert max(count for _, count in found) >= 100
+    assert_whole(folder, HashingEncoder())
+
+
 # Runs that do not end
 
 
@@ -486,6 +547,29 @@ def test_an_interrupted_run_keeps_whole_commits_and_goes_on_later(
     assert report == Report(documents=1, added=12, unchanged=8, passages=24, embedded=24, generation=5)
     assert texts(folder) == entries
     assert_whole(folder, encoder)
+
+
+def test_a_large_document_that_is_killed_again_and_again_is_embedded_once(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.ingest, "_EMBED_EVERY", 20)
+    monkeypatch.setattr(index.ingest, "_COMMIT_EVERY", 40)
+    entries = {f"{n:03}": f"Phrase numéro {n:03}." for n in range(400)}
+    page = write("fil/a.jsonl.gz", gzip.compress(jsonl(entries).encode()))
+    embedded = 0
+    for fails_at in (f"{n:03}." for n in (90, 210, 330)):
+        encoder = CountingEncoder(fails_at)
+        with pytest.raises(RuntimeError):
+            ingest([page], folder, encoder)
+        embedded += len(encoder.texts)
+    encoder = CountingEncoder()
+    report = ingest([page], folder, encoder)
+    embedded += len(encoder.texts)
+    # Each time at most two batches were under way.
+    assert len(entries) <= embedded <= len(entries) + 3 * 80
+    assert report.unchanged >= 330 - 80
+    assert texts(folder) == entries
+    assert_whole(folder, HashingEncoder())
 
 
 def test_a_run_interrupted_before_its_first_commit_leaves_nothing(write: Callable[..., Path], folder: Path) -> None:
@@ -549,7 +633,7 @@ def test_a_process_killed_between_its_commit_and_the_caches_loses_nothing(
         ingest([write("fil/b.jsonl", jsonl({"b": "Le Kremlin dément."}))], folder, HashingEncoder())
     page = write("fil/a.jsonl", jsonl({f"{n}": f"Le Kremlin numéro {n}." for n in range(30)}))
     killed = in_another_process(
-        page, folder, "index.ingest.Reader = lambda *args, **named: os.kill(os.getpid(), signal.SIGKILL)"
+        page, folder, "index.ingest.catch_up = lambda *args, **named: os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert (killed.returncode, killed.stdout, killed.stderr) == (-9, "", "")
     with Searcher(folder, HashingEncoder()) as searcher:
@@ -564,7 +648,7 @@ def test_a_process_killed_before_its_first_commit_leaves_an_index_that_can_go_on
     write: Callable[..., Path], folder: Path
 ) -> None:
     page = write("fil/a.jsonl", jsonl({"a": "Un."}))
-    killed = in_another_process(page, folder, "index.ingest._embed = lambda *args: os.kill(os.getpid(), signal.SIGKILL)")
+    killed = in_another_process(page, folder, "index.embedding.embed = lambda *args: os.kill(os.getpid(), signal.SIGKILL)")
     assert killed.returncode == -9
     assert ingest([page], folder, HashingEncoder()) == Report(documents=1, added=1, passages=1, embedded=1, generation=1)
     assert_whole(folder, HashingEncoder())

@@ -17,8 +17,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """What was asked of `embed.load`."""
     asked: list[tuple[object, ...]] = []
 
-    def load(*arguments: object) -> Encoder:
-        asked.append(arguments)
+    def load(*arguments: object, threads: int | None) -> Encoder:
+        asked.append(arguments if threads is None else (*arguments, threads))
         return HashingEncoder()
 
     monkeypatch.setattr(own_model, "load", load)
@@ -27,9 +27,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 def test_an_index_is_opened_with_its_own_model_in_its_own_arithmetic(seed_index: Path, loaded: list[object]) -> None:
     own_encoder(seed_index, None, "cpu", Path("cache"))
-    own_encoder(seed_index, "hashing")
+    own_encoder(seed_index, "hashing", threads=3)
     precision = HashingEncoder().card.precision
-    assert loaded == [("hashing", "cpu", Path("cache"), precision), ("hashing", None, None, precision)]
+    assert loaded == [("hashing", "cpu", Path("cache"), precision), ("hashing", None, None, precision, 3)]
 
 
 def test_another_model_that_is_named_is_taken_in_whatever_arithmetic_is_fastest(seed_index: Path, loaded: list[object]) -> None:

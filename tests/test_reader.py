@@ -24,6 +24,7 @@ from index.records import Window
 from index.repair import rebuild_caches
 from index.search import Results, Searcher
 from index.store import Changes, Store
+from index.vectors import FaissVectors
 
 CARD = HashingEncoder().card
 MANY = 1100
@@ -87,8 +88,32 @@ def in_another_process(path: Path, folder: Path) -> None:
 def commit_without_caches(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """What a process leaves that is killed just behind its commit: entries 1 to `count`, and the caches of before."""
     with monkeypatch.context() as patch:
-        patch.setattr("index.ingest.Reader", lambda *args, **named: Store(folder))
+        patch.setattr("index.ingest.catch_up", lambda folder, card: None)
         ingest([page(tmp_path / "fil" / "a.jsonl", 1, count)], folder, HashingEncoder())
+
+
+def test_a_few_new_entries_cost_no_reading_of_all_vectors(
+    tmp_path: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, encoder = tmp_path / "index", HashingEncoder()
+
+    def add(name: str, count: int) -> None:
+        lines = (json.dumps({"_id": str(n), "text": f"Texte {name} {n}.", "lang": "fr"}) for n in range(count))
+        ingest([write(f"fil/{name}.jsonl", "\n".join(lines))], folder, encoder)
+
+    add("a", 1100)
+    first = vectors_file(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(FaissVectors, "load", None)
+        add("b", 600)
+        add("c", 400)
+    assert vectors_file(folder) == first
+    with Searcher(folder, encoder) as searcher:
+        assert searcher.search("Texte c 7").hits[0].passage.entry.key == "7"
+    # Once they are many, the file is made anew, however they came.
+    add("d", 1)
+    assert vectors_file(folder) != first
+    assert FaissVectors.load(folder / "cache", first.name.split("vectors-")[1].rpartition("-")[0], 256, upto=4).generation == 4
 
 
 # Caches that are lost

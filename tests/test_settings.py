@@ -36,6 +36,7 @@ def test_the_defaults() -> None:
         "tz": "Europe/Paris",
         "host": "127.0.0.1",
         "port": 8000,
+        "workers": 1,
         "at_once": 4,
         "waiting": 128,
         "threshold": None,
@@ -52,6 +53,7 @@ def test_the_defaults() -> None:
         ("tz", "+02:00", "+02:00"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
+        ("workers", "3", 3),
         ("at_once", "8", 8),
         ("waiting", "0", 0),
         ("threshold", "0.5", 0.5),
@@ -125,7 +127,7 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = "index, model, device, cache, tz, host, port, at_once, waiting, threshold"
+    known = "index, model, device, cache, tz, host, port, workers, at_once, waiting, threshold"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 
@@ -146,6 +148,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
         ("port", "http", "Input should be a valid integer, unable to parse string as an integer"),
         ("port", "65536", "Input should be less than or equal to 65535"),
         ("port", "-1", "Input should be greater than or equal to 0"),
+        ("workers", "0", "Input should be greater than or equal to 1"),
         ("at_once", "0", "Input should be greater than or equal to 1"),
         ("at_once", "33", "Input should be less than or equal to 32"),
         ("waiting", "-1", "Input should be greater than or equal to 0"),

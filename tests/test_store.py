@@ -893,6 +893,7 @@ def test_readers_in_other_threads_see_whole_generations_while_one_writes(store: 
             while not written.is_set():
                 generation = store.generation()
                 entries, passages = store.counts(generation)
+                assert store.passage_count(generation) == passages
                 # Every commit adds one entry of two passages, and edits the first.
                 if (entries, passages) != (generation, 2 * generation) or len(alive(store, generation)) != passages:
                     failures.append((generation, entries, passages))

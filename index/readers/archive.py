@@ -16,7 +16,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from index.documents import MANIFEST, Described, Document, Failure, describe, described, left_out
+from index.documents import MANIFEST, Described, Document, Failure, Meter, describe, described, left_out
 from index.errors import InvalidManifest, UnreadableDocument
 
 MEMBERS = 100_000
@@ -67,7 +67,8 @@ class _Over(UnreadableDocument):
 def from_zip(document: Document) -> Iterator[Document | Failure]:
     """The documents in a ZIP archive; what cannot be read of it comes as a `Failure` in its place."""
     try:
-        with zipfile.ZipFile(document.path) as archive:
+        with document.path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            document.meter.watch(file)
             names = {info.filename for info in archive.infolist()}
             if "[Content_Types].xml" in names or "mimetype" in names:
                 raise UnreadableDocument("is an Office document or an e-book: save it as text or HTML")
@@ -103,7 +104,7 @@ def from_tar(document: Document) -> Iterator[Document | Failure]:
         yield from described_in.failures
         seen: set[str] = set()
         budget = _Budget.of(document.path)
-        for member, archive in _members(document.path, _Budget.of(document.path)):
+        for member, archive in _members(document.path, _Budget.of(document.path), document.meter):
             if member.isdir() or _left_out(member.name):
                 continue
             reason = _refused(member.name, seen)
@@ -116,9 +117,11 @@ def from_tar(document: Document) -> Iterator[Document | Failure]:
         raise UnreadableDocument(f"is a tar archive that cannot be read to its end: {error}") from error
 
 
-def _members(path: Path, budget: _Budget) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+def _members(path: Path, budget: _Budget, meter: Meter | None = None) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     """The members of a tar archive, none of which are kept in memory; passing over one unpacks it too."""
-    with tarfile.open(path, "r:*") as archive:
+    with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:*") as archive:
+        if meter:
+            meter.watch(file)
         while (member := archive.next()) is not None:
             budget.take(max(member.size, 0))
             yield member, archive
@@ -167,7 +170,7 @@ def _one(
         except _BROKEN as error:
             yield Failure(failed, f"cannot be unpacked: {error}")
             return
-        yield replace(found, path=copy)
+        yield replace(found, path=copy, outer=document.meter)
 
 
 def _unpack(opened: Opener, copy: Path, budget: _Budget) -> None:

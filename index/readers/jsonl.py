@@ -39,6 +39,7 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     empty = True
     try:
         with opened(document.path) as file:
+            document.meter.watch(file)
             for number, line in enumerate(_lines(file), start=1):
                 if line is not None and not line.strip():
                     continue

@@ -21,14 +21,14 @@ _READ = re.compile(r"text/(?:html|plain|markdown|csv|xml)|application/(?:xhtml\+
 def records(document: Document) -> Iterator[Document | Failure]:
     """The pages of a web archive; what else was captured, and what was no success, is passed over."""
     latest: dict[str, tuple[str, int]] = {}
-    for number, record in _responses(document.path):
+    for number, record in _responses(document):
         if record is not None:
             address, date = record.rec_headers.get_header("WARC-Target-URI"), record.rec_headers.get_header("WARC-Date") or ""
             latest[address] = max(latest.get(address, ("", -1)), (date, number))
     wanted = {number for _, number in latest.values()}
     if not wanted:
         raise UnreadableDocument("is a web archive without a page")
-    for number, record in _responses(document.path):
+    for number, record in _responses(document):
         if record is None:
             yield Failure(document.source, f"is broken, at record {number} or before it: pages may be missing")
         elif number in wanted:
@@ -50,15 +50,16 @@ def _document(document: Document, record: Any) -> Iterator[Document | Failure]:
         copy = Path(folder) / "page"
         copy.write_bytes(data)
         facts = replace(document.facts, url=address)
-        yield Document(copy, source, facts, within=f"{document.origin}!{address}")
+        yield Document(copy, source, facts, within=f"{document.origin}!{address}", outer=document.meter)
 
 
-def _responses(path: Path) -> Iterator[tuple[int, Any]]:
+def _responses(document: Document) -> Iterator[tuple[int, Any]]:
     """The captured pages, by their number in the archive; None where the archive is broken."""
     from warcio.archiveiterator import ArchiveIterator
 
     number, record = 0, None
-    with path.open("rb") as file:
+    with document.path.open("rb") as file:
+        document.meter.watch(file)
         records = ArchiveIterator(file)
         # What it would print of a damaged record, we say ourselves.
         records.INC_RECORD = ""
