@@ -13,7 +13,7 @@ from embed import ModelCard
 from index import lock, migrations, seal
 from index.conditions import FUNCTIONS
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, StorageError
-from index.integrity import damage
+from index.integrity import catalogue_damage, damage
 from index.space import Space
 from index.sums import seal_catalogue
 
@@ -187,21 +187,23 @@ class Database:
         if self._is_finished():
             left, generation = seal.sealed(self._path), self._last_generation()
             now = seal.of(self._path, generation or 0)
-            if left and (left.size, left.changed) == (now.size, now.changed):
-                if left.generation > now.generation:
-                    raise StorageError(
-                        f"the index {self._path.parent} had {left.generation} generations and has {now.generation}: "
-                        f"{FILE}-wal beside it was lost or damaged; filrouge restore brings a backup back, "
-                        "and filrouge repair takes what is left for all there is"
-                    )
-            elif not seal.is_known(self._path, now):
-                with self.reading() as db:
-                    found = next(damage(db), None)
-                if found:
-                    raise NotAnIndex(
-                        f"the index {self._path.parent} is damaged: {found.place} {found.offence}; "
-                        "filrouge verify says what else is, and filrouge repair what can be mended"
-                    )
+            untouched = left is not None and (left.size, left.changed) == (now.size, now.changed)
+            if left and untouched and left.generation > now.generation:
+                raise StorageError(
+                    f"the index {self._path.parent} had {left.generation} generations and has {now.generation}: "
+                    f"{FILE}-wal beside it was lost or damaged; filrouge restore brings a backup back, "
+                    "and filrouge repair takes what is left for all there is"
+                )
+            known = untouched or seal.is_known(self._path, now)
+            with self.reading() as db:
+                # What every answer rests on, and is quick to check, whatever the file looks like.
+                found = next((catalogue_damage if known else damage)(db), None)
+            if found:
+                raise NotAnIndex(
+                    f"the index {self._path.parent} is damaged: {found.place} {found.offence}; "
+                    "filrouge verify says what else is, and filrouge repair what can be mended"
+                )
+            if not known:
                 seal.leave(self._path, now.generation)
             self._whole = True
             self._identity = self.identity()

@@ -47,7 +47,7 @@ def damage(db: sqlite3.Connection) -> Iterator[Finding]:
         yield from structure
         # Rows that are read past a damaged page are no evidence of anything.
         if not structure:
-            for check in (_catalogue, _generations, _entries, _versions, _passages, _vectors):
+            for check in (catalogue_damage, _generations, _entries, _versions, _passages, _vectors):
                 yield from check(db)
     except sqlite3.DatabaseError as error:
         yield Finding("index.sqlite", f"cannot be read to its end: {error}", RESTORE)
@@ -73,7 +73,8 @@ def _structure(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(f"{table}, row {row}", f"belongs to no row of {parent}", RESTORE)
 
 
-def _catalogue(db: sqlite3.Connection) -> Iterator[Finding]:
+def catalogue_damage(db: sqlite3.Connection) -> Iterator[Finding]:
+    """What is wrong with what is known of the index itself and of its sources."""
     meta = dict(db.execute("SELECT key, value FROM meta"))
     for key in ("card", "identity"):
         if key not in meta:

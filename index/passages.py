@@ -62,7 +62,7 @@ class Passages(Database):
         return [Passage(row[0], entry_of(row[3:]), row[1], row[2]) for row in rows]
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
-        """The passages with these ids, of whatever generation."""
+        """The passages with these ids, of whatever generation. Raises `StorageError` for one that there is not: it was lost."""
         found: dict[int, Passage] = {}
         with self.reading() as db:
             for some in batches(ids):
@@ -71,6 +71,12 @@ class Passages(Database):
                 )
                 for row in rows:
                     found[row[0]] = Passage(row[0], entry_of(row[3:]), row[1], row[2])
+        lost = next((i for i in ids if i not in found), None)
+        if lost is not None:
+            raise StorageError(
+                f"passage {lost} of the index {self._path.parent} is lost: filrouge verify says what else is damaged, and "
+                "filrouge restore brings a backup back"
+            )
         return found
 
     def entry_keys(self, ids: Sequence[int]) -> dict[int, str]:

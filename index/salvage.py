@@ -20,13 +20,15 @@ from index.records import Entry
 from index.rows import entry_of
 from index.space import Space, space_of
 from index.store import Store
-from index.sums import seal_everything, vector_sum
+from index.sums import SUM_KEY, catalogue_sum, seal_everything, vector_sum
 
 _TOGETHER = 500
 """Row numbers that are read at once."""
 _PAGEFUL = 1024
 """More rows than lie on a page."""
 _STRIDE = 64
+_KEYS = "sqlite_autoindex_entries_2"
+"""SQLite's name for its list of the keys of entries."""
 _COLUMNS = {
     "generations": "number, committed",
     "sources": "id, name, origin, tz",
@@ -47,7 +49,7 @@ class Salvaged:
     embedded: int = 0
     generation: int = 0
     lost: list[str] = field(default_factory=list)
-    """Entries of which nothing that is there now is left: their sources and keys."""
+    """Entries of which what they say now is lost: their sources and keys; their ids where these are lost too."""
     earlier: int = 0
     """Earlier versions that are lost."""
 
@@ -97,7 +99,8 @@ def _model(db: sqlite3.Connection, encoder: Encoder) -> tuple[ModelCard, Space]:
     try:
         meta = dict(db.execute("SELECT key, value FROM meta"))
         card, space = ModelCard.from_json(meta["card"]), Space.from_json(meta["space"])
-        if card.fingerprint == encoder.card.fingerprint:
+        # A mean with a wrong bit is a mean all the same. Those of a model are the same whenever they are taken.
+        if card.fingerprint == encoder.card.fingerprint and meta.get(SUM_KEY) == catalogue_sum(db):
             return card, space
     except (sqlite3.DatabaseError, KeyError, ValueError, TypeError):
         pass
@@ -109,7 +112,7 @@ def _copy(db: sqlite3.Connection, store: Store, encoder: Encoder) -> Salvaged:
     sources = {row[0]: row for row in _rows(db, "sources") if isinstance(row[1], str)}
     entries = {
         row[0]: row
-        for row in _rows(db, "entries")
+        for row in (*_rows(db, "entries"), *_listed_entries(db, sources))
         if row[1] in sources and isinstance(row[2], str) and Entry(sources[row[1]][1], row[2], "", "", "").id == row[0]
     }
     committed = {number: when for number, when in _rows(db, "generations") if isinstance(when, int)}
@@ -170,8 +173,17 @@ def _name_lost(
     now = _listed(db, "versions_current", "died IS NULL")
     gone = {entry_id for number, entry_id in now.items() if number not in kept}
     gone |= entries.keys() - set(kept.values())
-    found.lost = [f"{sources[source][1]}: {key}" for entry_id, (_, source, key) in entries.items() if entry_id in gone]
+    named = [f"{sources[source][1]}: {key}" for entry_id, (_, source, key) in entries.items() if entry_id in gone]
+    found.lost = [*named, *sorted(set(now.values()) - entries.keys())]
     found.earlier = sum(number not in kept and number not in now for number in ever)
+
+
+def _listed_entries(db: sqlite3.Connection, sources: dict[int, Any]) -> Iterator[tuple[str, int, str]]:
+    """The entries as SQLite's list of their keys has them, which is another copy of each row; their ids follow from it."""
+    with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+        for source, key in db.execute(f"SELECT source_id, key FROM entries INDEXED BY {_KEYS} WHERE source_id > 0"):
+            if source in sources and isinstance(key, str):
+                yield Entry(sources[source][1], key, "", "", "").id, source, key
 
 
 def _listed(db: sqlite3.Connection, name: str, where: str) -> dict[int, str]:
