@@ -3,14 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.filrouge-installed
 DEVELOPED := .venv/.filrouge-developed
+MILVUS := .venv/milvus/.filrouge-milvus
+AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster crash quality ranking check bench screenshots
+.PHONY: serve test cluster crash milvus hostile quality ranking check audit sbom bench screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality and not cluster and not crash'
+	$(BIN)/python -m pytest -m 'not quality and not cluster and not hostile and not crash'
 
 # Embedding on several machines: it installs Ray, and needs to make a network of its own.
 cluster: $(DEVELOPED)
@@ -20,6 +22,15 @@ cluster: $(DEVELOPED)
 # Three hundred processes killed, every write of several runs failed, every file damaged: eight minutes.
 crash: $(DEVELOPED)
 	$(BIN)/python -m pytest -m crash tests
+
+# Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
+milvus: $(MILVUS)
+	.venv/milvus/bin/python -m pytest -m milvus tests
+	.venv/milvus/bin/python -m pytest tests/test_guides.py -k cluster
+
+# All texts that mean harm, of which `make test` takes every fourth.
+hostile: $(DEVELOPED)
+	$(BIN)/python -m pytest -m hostile tests
 
 quality: $(DEVELOPED)
 	$(BIN)/python -m pytest -m quality tests $(if $(SKIP),-k 'not $(SKIP)')
@@ -33,6 +44,14 @@ check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# What is installed, among known vulnerabilities; without a list of those within reach it says so.
+audit: $(INSTALLED) $(AUDITED)
+	.venv/audit/bin/python .ci/audit.py $(BIN)/python
+
+# All that is installed, in CycloneDX.
+sbom: $(INSTALLED) $(AUDITED)
+	.venv/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json $(BIN)/python
 
 bench: $(DEVELOPED)
 	$(BIN)/filrouge bench embed
@@ -55,4 +74,18 @@ $(INSTALLED): pyproject.toml
 # And what tests need beside it: clients of the doors, readers of the exports.
 $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(MILVUS): $(DEVELOPED)
+	$(BIN)/python -m venv .venv/milvus
+	# What is installed in the first one is found from the second, behind its own.
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+	  > "$$(.venv/milvus/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/filrouge.pth"
+	.venv/milvus/bin/python -m pip install --quiet 'setuptools>=77,<81' milvus-lite==2.5.1 milvus==2.3.5
+	touch $@
+
+# Apart, so that what audits is not among what is audited.
+$(AUDITED): $(INSTALLED)
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
 	touch $@

@@ -6,16 +6,21 @@ from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from api import openai, problems, replies, rerank, research
+from api import access, openai, problems, replies, rerank, research
+from api.access import OPEN, Access, Policy
 from api.answers import AnswerOut, AskBody, AskQuery
 from api.counting import CountQuery, FacetsOut, HistogramOut, HistogramQuery
+from api.headers import SafeHeaders
+from api.journal import Journal
 from api.limits import BodyLimit
 from api.mcp import PATH as MCP_PATH
 from api.mcp import Endpoint, serving
 from api.nearby import SimilarOut, SimilarQuery
 from api.opened import Open
+from api.origins import Origins
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
 from api.schemas import (
@@ -45,11 +50,15 @@ OpenSearcher = Callable[[], Searcher]
 
 
 def create_app(
-    open_searcher: OpenSearcher, threshold: float | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
+    open_searcher: OpenSearcher,
+    threshold: float | None = None,
+    at_once: int = AT_ONCE,
+    waiting: int = WAITING,
+    policy: Policy = OPEN,
 ) -> FastAPI:
     """The application over one index; `open_searcher` is called when it starts, and what it gives is closed at the end.
     `threshold` is the confidence from which on a question counts as answered, where a caller does not say; for `at_once` and
-    `waiting` see `Turns`.
+    `waiting` see `Turns`, for `policy` `api.access`.
 
     >>> app = create_app(lambda: Searcher(folder, encoder))  # doctest: +SKIP
     """
@@ -74,11 +83,27 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    # From here each stands around those before it.
     app.add_middleware(Turns, at_once=at_once, waiting=waiting)
     # Around the turns: who sends slowly must not take one meanwhile.
     app.add_middleware(BodyLimit)
+    # Whoever may not ask is not read, nor waited for.
+    app.add_middleware(Access, policy=policy)
     app.add_middleware(FailurePages)
+    if policy.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=policy.origins,
+            allow_methods=["GET", "POST"],
+            # Clients send headers of their own; none of them opens anything but the key.
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    app.add_middleware(Origins, hosts=policy.hosts, origins=policy.origins)
+    app.add_middleware(Journal, questions=policy.log_questions)
+    app.add_middleware(SafeHeaders)
     problems.install(app)
+    access.describe(app)
     _add_routes(app, threshold)
     app.include_router(research.build_router(threshold))
     app.include_router(openai.router)

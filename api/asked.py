@@ -29,8 +29,8 @@ def check(index: Corpus | None, url: str | None) -> None:
         raise ValueError(f"url is '{url}': it must begin with http:// or https://")
 
 
-def found(index: Corpus | None, url: str | None, question: str, narrowing: Narrowing) -> SearchOut:
-    """The passages that answer `question` best, from the one of the two that is given.
+def found(index: Corpus | None, url: str | None, question: str, narrowing: Narrowing, key: str | None = None) -> SearchOut:
+    """The passages that answer `question` best, from the one of the two that is given; `key` is for a server that asks for one.
 
     Raises what `Searcher.search` raises; `InvalidRequest` too where it is the server that refuses, and `FilrougeError` where
     that does not answer.
@@ -38,7 +38,7 @@ def found(index: Corpus | None, url: str | None, question: str, narrowing: Narro
     if index is not None:
         return replies.found(index.searcher, question, narrowing)
     assert url is not None  # check has been there
-    return _posted(f"{url.rstrip('/')}/search", question, narrowing)
+    return _posted(f"{url.rstrip('/')}/search", question, narrowing, key)
 
 
 def metadata(hit: HitOut, results: SearchOut) -> dict[str, str | int | float | None]:
@@ -47,10 +47,13 @@ def metadata(hit: HitOut, results: SearchOut) -> dict[str, str | int | float | N
     return known | {"generation": results.generation, "model": results.model, "permalink": results.permalink}
 
 
-def _posted(address: str, question: str, narrowing: Narrowing) -> SearchOut:
+def _posted(address: str, question: str, narrowing: Narrowing, key: str | None) -> SearchOut:
     asked = narrowing.model_dump(include=set(Narrowing.model_fields), exclude_none=True)
     body = json.dumps({"query": question, **asked}).encode()
     request = Request(address, body, {"Content-Type": "application/json"})
+    if key:
+        # Not sent on to wherever the server may lead: that is another one.
+        request.add_unredirected_header("Authorization", f"Bearer {key}")
     try:
         # A proxy has no business between a program and its own machine's server.
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as response:

@@ -21,7 +21,7 @@ from index.errors import InvalidRequest
 from index.reader import Filters
 from index.runs import run_lines
 from index.search import MAX_HITS, Results, Searcher
-from index.store import Store
+from index.store_view import StoreView
 
 MOST = 1000
 """Questions that are taken over HTTP at once; the command line takes any number."""
@@ -72,7 +72,7 @@ class BatchOut(BaseModel):
     card: dict[str, Any]
 
 
-def prepare(data: bytes, asked: BatchQuery, store: Store) -> list[AskedRow]:
+def prepare(data: bytes, asked: BatchQuery, store: StoreView) -> list[AskedRow]:
     """The questions of a table. Raises `InvalidRequest` for all that can be told to be wrong without a model."""
     if asked.ask and asked.format == "trec":
         raise InvalidRequest("a TREC run holds rankings and no answers: choose another format, or leave `ask` out", "format")

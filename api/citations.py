@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from api.links import web
 from index.records import Entry
 
 _LONGEST_TITLE = 80
@@ -64,7 +65,8 @@ def cite(entry: Entry, abstract: str, blog: bool, accessed: date, provenance: st
         line(abstract),
         entry.lang,
         entry.published.date() if entry.published else None,
-        entry.url,
+        # Whoever manages references makes a link of it.
+        entry.url if web(entry.url) else None,
         accessed,
         blog,
         provenance,

@@ -26,7 +26,9 @@ from api.commands import (
     run_follow,
     run_histogram,
     run_index,
+    run_keys,
     run_mcp,
+    run_migrate,
     run_search,
     run_serve,
     run_similar,
@@ -152,6 +154,19 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--workers", type=_count, metavar="N", help="processes that answer there (default: setting workers, 1)"
     )
+    _add_keys(command)
+
+    command = _command(commands, "keys", "make and take away keys for those who ask filrouge serve", run_keys)
+    command.add_argument("what", choices=["add", "list", "rotate", "revoke"], help="what to do")
+    command.add_argument("name", nargs="?", metavar="NAME", help="the name of the key; it stands in the log")
+    command.add_argument(
+        "--scope", choices=["read", "write", "admin"], help="what may be done with it: each also what those before it may"
+    )
+    command.add_argument(
+        "--expires", metavar="T", help="the ISO 8601 date or time from which on it opens nothing (default: never)"
+    )
+    _add_keys(command)
+    _add_json(command)
 
     command = _command(commands, "mcp", "answer a chatbot over standard input and output, in MCP", run_mcp)
     _add_index(command)
@@ -207,19 +222,32 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "vectors", "write the vectors of an index to a file, for one on another machine", run_vectors)
     command.add_argument("file", type=Path, metavar="FILE", help="the file to write; index and repair take it as --vectors")
-    _add_index(command)
+    _add_folder(command)
+    _add_json(command)
+
+    command = _command(commands, "migrate", "copy an index from a folder to a Milvus server or back, and prove it", run_migrate)
+    command.add_argument("source", metavar="FROM", help="a folder, or the address of a Milvus server")
+    command.add_argument("target", metavar="TO", help="the other of the two")
+    command.add_argument("--questions", type=Path, metavar="FILE", help="questions that both must answer alike, one a line")
+    command.add_argument(
+        "--sample", type=_count, default=100, metavar="N", help="else so many titles and sentences of the index (default: 100)"
+    )
+    command.add_argument(
+        "--shards", type=_count, default=1, metavar="N", help="parts of a new collection that are written at once (default: 1)"
+    )
+    _add_model(command)
     _add_json(command)
 
     command = _command(
         commands, "verify", "check everything in an index against everything else, and write nothing", run_verify
     )
-    _add_index(command)
+    _add_folder(command)
     _add_model(command)
     command.add_argument("--no-model", action="store_true", help="embed nothing again to compare")
     _add_json(command)
 
     command = _command(commands, "repair", "mend what can be mended, or embed an index with another model", run_repair)
-    _add_index(command)
+    _add_folder(command)
     _add_model(command)
     _add_vectors(command)
     command.add_argument("--into", type=Path, metavar="DIR", help="write all that is whole of a damaged index to a new one")
@@ -227,12 +255,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "backup", "copy an index to one file while it is used", run_backup)
     command.add_argument("target", type=Path, metavar="FILE", help="the file to write, or a folder for a new file in it")
-    _add_index(command)
+    _add_folder(command)
     _add_json(command)
 
     command = _command(commands, "restore", "bring an index back from a backup", run_restore)
     command.add_argument("file", type=Path, metavar="FILE", help="what filrouge backup wrote")
-    _add_index(command)
+    _add_folder(command)
     command.add_argument("--replace", action="store_true", help="also where there is an index, which is lost")
     _add_json(command)
     return parser
@@ -245,7 +273,21 @@ def _command(commands: Any, name: str, text: str, function: Any) -> argparse.Arg
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument(
+        "--engine", choices=["embedded", "milvus"], help="ask the folder or a Milvus server (default: embedded)"
+    )
+    parser.add_argument("--uri", metavar="URI", help="address of the Milvus server (default: setting uri)")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: setting index, .filrouge)")
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keys", type=Path, metavar="FILE", help="file of the keys (default: setting keys, filrouge-keys.json)"
+    )
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -369,8 +411,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "model", "tz", "host", "port", "workers")
+        names = ("index", "engine", "uri", "model", "tz", "host", "port", "workers", "keys")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
+        if getattr(given, "uri", None) and settings.engine != "milvus":
+            raise FilrougeError("--uri names a Milvus server, and the folder is asked: add --engine milvus")
         status: int = given.function(given, settings)
         return status
     except (FilrougeError, EmbedError) as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from api import console
 from api.settings import Settings
 from embed import EmbedError, Encoder
-from index.errors import FilrougeError
+from index.errors import FilrougeError, StorageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -23,18 +23,46 @@ if TYPE_CHECKING:
     from index.carried import CarriedVectors
     from index.documents import Facts
     from index.ingest import Report
+    from index.place import Place
     from index.reader import Filters
     from index.search import Searcher
+    from index.store_view import StoreView
 
 INTERRUPTED = 130
 
 
-def open_encoder(settings: Settings, threads: int | None = None) -> Encoder:
-    """The model that was asked for; else the one that the index was built with; else the default. For `threads` see `load`."""
+def open_encoder(settings: Settings, threads: int | None = None, place: "Place | None" = None) -> Encoder:
+    """The model that was asked for; else the one that the index was built with, at `place` or where questions are asked; else
+    the default. For `threads` see `load`.
+    """
     from index.own_model import own_encoder
 
     asked_for = settings.model if "model" in settings.model_fields_set else None
-    return own_encoder(settings.index, asked_for, settings.device, settings.cache, threads)
+    return own_encoder(place or settings.place, asked_for, settings.device, settings.cache, threads)
+
+
+def _store(settings: Settings) -> "StoreView":
+    """The index that is asked, for what needs no model."""
+    from index.place import store_of
+
+    return store_of(settings.place)
+
+
+def _require_index(settings: Settings) -> None:
+    """Raise what opening the index would, before anything is loaded that takes long."""
+    with _store(settings):
+        pass
+
+
+def _publish(settings: Settings) -> None:
+    """Bring the server to what the folder holds, where the index is asked on a server."""
+    from index.milvus import Server
+
+    if isinstance(settings.place, Server):
+        from index.publish import publish
+
+        with console.progress("publishing") as bar:
+            publish(settings.index, settings.place, bar.passages)
 
 
 def _facts(given: argparse.Namespace, settings: Settings) -> "Facts":
@@ -47,7 +75,10 @@ def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
     from index.ingest import ingest
 
     with _carried(given, encoder) as carried, console.progress("indexing") as bar:
-        return ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+        report = ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+    if report.generation:
+        _publish(settings)
+    return report
 
 
 @contextmanager
@@ -64,14 +95,14 @@ def _carried(given: argparse.Namespace, encoder: Encoder) -> Iterator["CarriedVe
 
 def run_index(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge index`."""
-    return _told(given, _ingest(given, settings, open_encoder(settings)))
+    return _told(given, _ingest(given, settings, open_encoder(settings, place=settings.index)))
 
 
 def run_backfill(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge backfill`."""
     from index.backfill import Cluster, Model, backfill
 
-    encoder = open_encoder(settings)
+    encoder = open_encoder(settings, place=settings.index)
     # A folder's model is not found by the name on its card.
     name = settings.model if "model" in settings.model_fields_set else encoder.card.name
     model = Model(name, settings.device, settings.cache)
@@ -81,6 +112,7 @@ def run_backfill(given: argparse.Namespace, settings: Settings) -> int:
     facts = _facts(given, settings)
     with console.progress("embedding") as embedded, console.progress("indexing") as bar:
         report = backfill(paths, settings.index, files, encoder, model, facts, cluster, bar.report, embedded.count)
+    _publish(settings)
     return _told(given, report)
 
 
@@ -101,9 +133,8 @@ def _narrowed(given: argparse.Namespace, question: str, settings: Settings) -> t
     from api.schemas import make_filters, make_moment
     from index import dates, operators
     from index.search import check
-    from index.store import Store
 
-    with Store.open(settings.index) as store:
+    with _store(settings) as store:
         zone = dates.zone(store.zone())
         as_of = make_moment(zone, given.as_of)
         if as_of:
@@ -123,7 +154,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.index, open_encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings)) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -139,7 +170,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.index, open_encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings)) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -152,20 +183,19 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge export`."""
     from api.exports import Export, ExportQuery, check, select, select_published
     from index.search import Searcher
-    from index.store import Store
 
     _require_out(given)
     fields = {name: getattr(given, name) for name in ExportQuery.model_fields if name != "q"}
     # The parser of the command line has checked each of them.
     asked = ExportQuery.model_construct(q=given.query, **fields)
-    with _written(given.out) as file, Store.open(settings.index) as store:
+    with _written(given.out) as file, _store(settings) as store:
         # What can be said without a model is said before one is loaded.
         check(asked, store)
         if asked.q is None:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.index, open_encoder(settings)) as searcher:
+            with Searcher(settings.place, open_encoder(settings)) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -179,13 +209,12 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge batch`."""
     from api.batch import Batch, BatchQuery, prepare
     from index.search import Searcher, check_k
-    from index.store import Store
 
     _require_out(given)
     check_k(given.k)
     # The parser of the command line has checked each of them.
     asked = BatchQuery.model_construct(**{name: getattr(given, name) for name in BatchQuery.model_fields})
-    with Store.open(settings.index) as store:
+    with _store(settings) as store:
         rows = prepare(given.questions.read_bytes(), asked, store)
     # Beside the file itself, where a link leads to one.
     partial = given.out and given.out.resolve().with_name(f"{given.out.resolve().name}.partial")
@@ -194,7 +223,7 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     try:
         with (
             _written(given.out, partial) as file,
-            Searcher(settings.index, open_encoder(settings)) as searcher,
+            Searcher(settings.place, open_encoder(settings)) as searcher,
             console.progress("asking") as bar,
         ):
             batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
@@ -270,15 +299,14 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
 
     from index import operators
     from index.search import Searcher, check_question
-    from index.store import Store
 
-    Store.open(settings.index).close()
+    _require_index(settings)
     ranks = given.query is not None
     if given.query is not None:
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.index, open_encoder(settings) if ranks else None)
+    return Searcher(settings.place, open_encoder(settings) if ranks else None)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
@@ -287,7 +315,7 @@ def run_similar(given: argparse.Namespace, settings: Settings) -> int:
     from api.replies import near
     from index.search import Searcher
 
-    with Searcher(settings.index, None) as searcher:
+    with Searcher(settings.place, None) as searcher:
         found = near(searcher, given.entry, SimilarQuery.model_construct(**_asked(given, SimilarQuery)))
     if given.json:
         print(found.model_dump_json())
@@ -305,11 +333,18 @@ def run_follow(given: argparse.Namespace, settings: Settings) -> int:
     # What can be said without a model is said before one is loaded.
     facts = _facts(given, settings)
     shown = target(given.page, facts).shown
-    encoder = open_encoder(settings)
+    encoder = open_encoder(settings, place=settings.index)
     status = 0
     fetcher = Fetcher(given.allow_loopback)
     for look in follow(given.page, settings.index, encoder, facts, given.every, given.times, fetcher):
         status = 1 if look.outcome == "failed" else 0
+        try:
+            if look.outcome != "failed":
+                _publish(settings)
+        except StorageError as error:
+            # What was read is in the folder: the next look publishes it.
+            print(f"filrouge: {error}", file=sys.stderr)
+            status = 1
         if given.json:
             print(look_out(look).model_dump_json(), flush=True)
         else:
@@ -319,9 +354,7 @@ def run_follow(given: argparse.Namespace, settings: Settings) -> int:
 
 def run_versions(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge versions`."""
-    from index.store import Store
-
-    with Store.open(settings.index) as store:
+    with _store(settings) as store:
         versions = store.versions(given.entry, store.generation())
     if given.json:
         from api.schemas import versions_out
@@ -335,15 +368,14 @@ def run_versions(given: argparse.Namespace, settings: Settings) -> int:
 def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge serve`."""
     from api import server
-    from index.store import Store
 
     # The port and the index first: a model is long to load for nothing.
     if not given.paths:
-        Store.open(settings.index).close()
-    with server.listen(settings.host, settings.port, alone=settings.workers == 1) as listener:
+        _require_index(settings)
+    with server.listen(settings.host, settings.port, settings.keys, alone=settings.workers == 1) as listener:
         encoder = None
         if given.paths:
-            encoder = open_encoder(settings)
+            encoder = open_encoder(settings, place=settings.index)
             report = _ingest(given, settings, encoder)
             console.report(report, sys.stderr)
             console.failures(report)
@@ -358,18 +390,59 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
         return workers.serve(listener, settings)
 
 
+def run_keys(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge keys`."""
+    from datetime import UTC
+
+    from api import keys
+    from index import dates
+
+    path = settings.keys
+    if given.what == "list":
+        known = keys.read(path) if path.exists() else ()
+        if given.json:
+            print(json.dumps({"file": str(path), "keys": [one.model_dump(mode="json", exclude={"sha256"}) for one in known]}))
+        else:
+            console.keys(path, known)
+        return 0
+    if given.name is None:
+        raise FilrougeError(f"which key? filrouge keys {given.what} NAME")
+    if given.what == "add" and given.scope is None:
+        raise FilrougeError("what may be done with the key? give --scope read, --scope write or --scope admin")
+    if given.what != "add" and (given.scope or given.expires):
+        raise FilrougeError(f"--scope and --expires are for keys add; keys {given.what} leaves both as they are")
+    if given.what == "revoke":
+        keys.revoke(path, given.name)
+        told, made = f"{given.name}: revoked in {path}", None
+    else:
+        expires = dates.moment(given.expires, dates.zone(settings.tz), "expires").astimezone(UTC) if given.expires else None
+        made = (
+            keys.add(path, given.name, keys.Scope(given.scope), expires)
+            if given.what == "add"
+            else keys.rotate(path, given.name)
+        )
+        told = f"{given.name}: in {path}. This is the only time that the key is shown; servers take it from now on."
+    if given.json:
+        print(json.dumps({"file": str(path), "name": given.name, "key": made}))
+    else:
+        # The key alone on the output, so that it can be piped to where it is kept.
+        print(told, file=sys.stderr)
+        if made:
+            print(made)
+    return 0
+
+
 def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge mcp`."""
     from embed.batching import BatchingEncoder
     from index.search import Searcher
-    from index.store import Store
 
     # What can be said without a model is said before one is loaded.
-    Store.open(settings.index).close()
+    _require_index(settings)
     from api.mcp import serve_stdio
 
     # A chatbot asks several things at once.
-    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.index, encoder) as searcher:
+    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.place, encoder) as searcher:
         serve_stdio(searcher, settings.threshold)
     return 0
 
@@ -506,4 +579,24 @@ def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"model": name, "vectors": count}))
     else:
         print(f"{count} vectors of {name} written to {given.file}")
+    return 0
+
+
+def run_migrate(given: argparse.Namespace, settings: Settings) -> int:
+    """`filrouge migrate`."""
+    from index.migrate import migrate
+    from index.place import place_of
+
+    source, target = (place_of(text, settings.secret, settings.engine_timeout) for text in (given.source, given.target))
+    questions = None
+    if given.questions is not None:
+        questions = given.questions.read_text(encoding="utf-8").splitlines()
+    encoder = open_encoder(settings, place=source)
+    with console.progress("copying") as bar:
+        done = migrate(source, target, encoder, questions, given.sample, bar.stage, given.shards)
+    if given.json:
+        print(json.dumps({"from": str(source), "to": str(target), **dataclasses.asdict(done)}))
+    else:
+        print(f"{done.entries} entries, {done.passages} passages copied to {target}, generation {done.generation}")
+        print(f"{done.questions} questions find the same there, with the same scores")
     return 0

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from api.batch import BatchOut
     from api.counting import CountsOut, FacetsOut, HistogramOut
     from api.exports import ExportOut
+    from api.keys import Key
     from api.nearby import SimilarOut
     from embed.bench import Comparison
     from index.answer import Answer
@@ -59,6 +61,10 @@ class Bar:
     def passages(self, count: int) -> None:
         """Show a number of passages."""
         self._show(f"{count} passages")
+
+    def stage(self, what: str, count: int) -> None:
+        """Show what is being done, and how far it has come."""
+        self._progress.update(self._task, description=what, detail=str(count))
 
     def count(self, done: int, total: int) -> None:
         """Show how much of a known total is done."""
@@ -310,6 +316,18 @@ def versions(found: "Sequence[Version]") -> None:
         console.print(f"    {entry.source}  {_when(entry)}".translate(_CONTROLS), style="dim")
         _print_text(console, entry.title, entry.text, width)
         console.print()
+
+
+def keys(path: Path, known: "Sequence[Key]") -> None:
+    """The keys of a file, in the order in which they were made."""
+    if not known:
+        print(f"no keys in {path}")
+        return
+    table = Table("name", "scope", "made", "expires")
+    for key in known:
+        ends = key.expires.isoformat() if key.expires else "never"
+        table.add_row(key.name, key.scope, key.created.isoformat(), f"{ends}, so no more" if key.expired() else ends)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _when(entry: Entry) -> str:

@@ -17,11 +17,14 @@ Fault = Mapping[str, Any]
 RERANK = ("/v1/rerank", "/v2/rerank")
 
 
+_Kind = Literal["invalid_request_error", "server_error", "requests"]
+
+
 class OpenAIFault(BaseModel):
     """What is wrong, as OpenAI's clients read it."""
 
     message: str
-    type: Literal["invalid_request_error", "server_error"]
+    type: _Kind
     param: str | None
     code: str | None
 
@@ -54,7 +57,7 @@ def translated(path: str, problem: Problem, fault: Fault | None) -> tuple[int, B
         named = param is None or problem.detail.startswith(param)
         return status, CohereError(message=problem.detail if named else f"{param}: {problem.detail}")
     if path == "/v1" or path.startswith("/v1/"):
-        kind: Literal["invalid_request_error", "server_error"] = "server_error" if status >= 500 else "invalid_request_error"
+        kind: _Kind = "server_error" if status >= 500 else "requests" if status == 429 else "invalid_request_error"
         told = OpenAIFault(message=problem.detail, type=kind, param=_place(param), code=_code(problem, param, fault))
         return status, OpenAIError(error=told)
     return None
@@ -86,6 +89,8 @@ def _code(problem: Problem, param: str | None, fault: Fault | None) -> str | Non
     if fault is None:
         if problem.status == 422:
             return "invalid_value"
+        if problem.status == 429:
+            return "rate_limit_exceeded"
         kind = problem.type.rpartition(":")[2].replace("-", "_")
         return f"{param}_{kind}" if (param, kind) == ("model", "not_found") else kind
     kind, bounds = fault["type"], fault.get("ctx", {})

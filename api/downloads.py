@@ -2,14 +2,17 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from index.errors import StorageError
+from index.errors import InvalidRequest, StorageError
 
+SLOWEST = 600.0
+"""Seconds that a file may take to be made: so long it holds a turn that others wait for."""
 _AT_ONCE = 256 * 1024
 """Bytes that are read from the disk together."""
 _LONGEST = 4000
@@ -20,12 +23,18 @@ def written(parts: Iterable[str]) -> IO[bytes]:
     """A temporary file of these parts, in UTF-8, to be read from its beginning; gone when it is closed.
 
     What goes wrong while they are made is raised here, before anyone is sent anything. Raises `StorageError` when there is no
-    room for the file.
+    room for the file, and `InvalidRequest` when it takes longer than SLOWEST.
     """
+    until = time.monotonic() + SLOWEST
     try:
         file = tempfile.TemporaryFile(prefix="filrouge-")  # noqa: SIM115 - it is closed by whoever sends it
         try:
-            file.writelines(part.encode() for part in parts)
+            for part in parts:
+                file.write(part.encode())
+                if time.monotonic() > until:
+                    raise InvalidRequest(
+                        f"this takes more than {SLOWEST:.0f} s: ask for less, or make the file with filrouge export or batch"
+                    )
             file.seek(0)
         except BaseException:
             file.close()

@@ -22,7 +22,7 @@ from index.records import Hit
 from index.runs import check_run_id, run_lines
 from index.search import Searcher, check_filters, check_question, check_source
 from index.selection import Selection, published, ranked
-from index.store import Store
+from index.store_view import StoreView
 
 FormatName = Literal["csv", "jsonl", "ris", "bibtex", "csl-json", "trec"]
 
@@ -58,7 +58,7 @@ class ExportOut(BaseModel):
     permalink: Annotated[str, Field(description="Gives the same again, whatever is indexed later.")]
 
 
-def check(asked: ExportQuery, store: Store) -> None:
+def check(asked: ExportQuery, store: StoreView) -> None:
     """Raise `InvalidRequest` for what this index cannot export, without a model."""
     if asked.q is None and asked.min_score is not None:
         raise InvalidRequest("min_score needs a question: without one, passages have no scores", "min_score")
@@ -85,14 +85,14 @@ def select(asked: ExportQuery, searcher: Searcher) -> Selection:
     return ranked(searcher, asked.q, filters, moment, asked.min_score or 0.0, asked.literal)
 
 
-def select_published(asked: ExportQuery, store: Store, generation: int | None = None) -> Selection:
+def select_published(asked: ExportQuery, store: StoreView, generation: int | None = None) -> Selection:
     """The same without a question, for which a store is enough; of its newest generation where none is given."""
     check(asked, store)
     filters, moment = _narrowed(asked, store)
     return published(store, filters, moment, generation)
 
 
-def _narrowed(asked: ExportQuery, store: Store) -> tuple[Filters, datetime | None]:
+def _narrowed(asked: ExportQuery, store: StoreView) -> tuple[Filters, datetime | None]:
     moment = asked.moment(dates.zone(store.zone()))
     generation = store.generation_at(moment) if moment else None
     return asked.filters(dates.zone(store.zone(generation))), moment

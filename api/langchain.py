@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from api.asked import check, found, metadata
 from api.schemas import Narrowing, SearchOut
@@ -32,6 +32,8 @@ class FilrougeRetriever(BaseRetriever, Narrowing):
 
     index: Corpus | None = None
     url: str | None = None
+    key: SecretStr | None = None
+    """For a server that asks for one."""
 
     @model_validator(mode="after")
     def _asks_somewhere(self) -> Self:
@@ -46,7 +48,7 @@ class FilrougeRetriever(BaseRetriever, Narrowing):
         return await run_in_executor(None, self._documents, query)
 
     def _documents(self, query: str) -> list[Document]:
-        return documents(found(self.index, self.url, query, self))
+        return documents(found(self.index, self.url, query, self, self.key.get_secret_value() if self.key else None))
 
 
 def documents(results: SearchOut) -> list[Document]:

@@ -8,6 +8,15 @@ _WHOLE = 60
 _WORDS = 5
 
 
+def web(url: str | None) -> bool:
+    """Whether this is an address that may be made a link of.
+
+    >>> web("https://example.org/"), web("javascript:alert(1)"), web(None)
+    (True, False, False)
+    """
+    return url is not None and re.match(r"https?://", url, re.IGNORECASE) is not None
+
+
 def deep_link(url: str | None, text: str) -> str | None:
     """The address of a page with a fragment that has a browser scroll to `text` and mark it; None without such an address.
 
@@ -19,7 +28,7 @@ def deep_link(url: str | None, text: str) -> str | None:
     A long text is named by its first and last words, `text=first,last`, which also holds where it fills several paragraphs:
     https://wicg.github.io/scroll-to-text-fragment/.
     """
-    if url is None or not re.match(r"https?://", url, re.IGNORECASE):
+    if url is None or not web(url):
         return None
     lines = [line for line in (" ".join(line.split()) for line in text.splitlines()) if line]
     if not lines:

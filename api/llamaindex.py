@@ -25,18 +25,19 @@ class FilrougeRetriever(BaseRetriever):
     >>> retriever.retrieve("Who claimed the Belgorod attack?")[0].text  # doctest: +SKIP
 
     A node's text is exactly the entry's from `start_char_idx` to `end_char_idx`, in code points, and `ref_doc_id` the entry's
-    id. `narrowing` are `k`, `lang`, `since`, `until`, `source`, `as_of` and `literal`, as `/search` takes them.
+    id. `key` is for a server that asks for one. `narrowing` are `k`, `lang`, `since`, `until`, `source`, `as_of` and `literal`,
+    as `/search` takes them.
 
     Raises `InvalidRequest` for what cannot be searched for, and `FilrougeError` where the index or the server fails.
     """
 
-    def __init__(self, index: Corpus | None = None, url: str | None = None, **narrowing: Any) -> None:
+    def __init__(self, index: Corpus | None = None, url: str | None = None, key: str | None = None, **narrowing: Any) -> None:
         super().__init__()
         check(index, url)
-        self._index, self._url, self._narrowing = index, url, Narrowing.model_validate(narrowing)
+        self._index, self._url, self._key, self._narrowing = index, url, key, Narrowing.model_validate(narrowing)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return nodes(found(self._index, self._url, query_bundle.query_str, self._narrowing))
+        return nodes(found(self._index, self._url, query_bundle.query_str, self._narrowing, self._key))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # A search computes, or waits for a server: neither may hold the event loop.

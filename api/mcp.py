@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from api import chatbot, origins, problems
+from api import chatbot, problems
 from api.limits import MAX_BODY
 from index.errors import NotFound
 from index.search import Searcher
@@ -168,16 +168,13 @@ async def serving(searcher: Searcher, threshold: float | None = None) -> AsyncIt
 
 
 class Endpoint:
-    """Hands requests at PATH to what `serving` gave the application, unless a page of someone else may have sent them."""
+    """Hands requests at PATH to what `serving` gave the application."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         request = Request(scope)
-        refusal = origins.refused(scope.get("server"), request.headers.get("host"), request.headers.get("origin"))
         manager: StreamableHTTPSessionManager | None = getattr(request.app.state, "mcp", None)
-        if refusal:
-            answer = problems.problem(403, refusal)
-        elif request.method != "POST":
+        if request.method != "POST":
             answer = problems.problem(405, f"{PATH} takes POST and holds no stream open", headers={"Allow": "POST"})
         elif manager is None:
             answer = problems.problem(503, "the index is not loaded")

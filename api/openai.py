@@ -1,6 +1,6 @@
 """Which addresses of OpenAI's are there? Vector stores, models and embeddings, below `/v1`, for clients that know those.
 
-The bearer key that clients send is not looked at here, nor is `OpenAI-Beta`.
+`api.access` looks at the bearer key that clients send, where the server has keys; nobody at `OpenAI-Beta`.
 """
 
 from typing import Annotated

@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from api import visits
 from api.dialects import Fault, translated
+from api.keys import InvalidKeys
 from api.schemas import FieldProblem, Problem
 from embed import EmbedError
 from embed.errors import EncoderBusy
@@ -31,6 +33,7 @@ _STATUS: list[tuple[type[Exception], HTTPStatus, str]] = [
         HTTPStatus.SERVICE_UNAVAILABLE,
         "the index was rebuilt with another model; restart the server",
     ),
+    (InvalidKeys, HTTPStatus.SERVICE_UNAVAILABLE, "the keys of this server cannot be read at present; see its log"),
     (errors.FilrougeError, HTTPStatus.SERVICE_UNAVAILABLE, "the index cannot be read at present; see the server's log"),
     (EncoderBusy, HTTPStatus.SERVICE_UNAVAILABLE, "too many questions are waiting; try again in a moment"),
     (EmbedError, HTTPStatus.SERVICE_UNAVAILABLE, "the model cannot be used at present; see the server's log"),
@@ -39,12 +42,17 @@ _STATUS: list[tuple[type[Exception], HTTPStatus, str]] = [
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
 """Seconds after which one who is refused may ask again: a full queue of requests is worked off in about that time."""
+NOWHERE = "there is nothing at this address; see /docs"
 _TOLD = {
     400: "The body is not JSON.",
+    401: "A key is needed, and none that is valid was sent.",
+    403: "Not with this key, or not from a page of someone else.",
     404: "There is no such thing.",
+    408: "The request was sent too slowly.",
     413: "The body is larger than 1 MiB.",
     415: "The body is not sent as the media type that is taken.",
     422: "The request cannot be answered as it stands; `errors` names the fields.",
+    429: "Too many requests in too short a time; `Retry-After` says when to ask again.",
     500: "The server failed; its log says why.",
     503: "The index or the model is not available, or too many requests are waiting; `Retry-After` says when to ask again.",
 }
@@ -56,7 +64,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class ProblemResponse(JSONResponse):
-    """A problem on its way to a caller, in the shape that the address which was asked has for errors (`api.dialects`)."""
+    """A problem on its way to a caller, with the id of its request, in the shape that the address has for errors
+    (`api.dialects`).
+    """
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None, fault: Fault | None = None) -> None:
         super().__init__(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
@@ -66,10 +76,13 @@ class ProblemResponse(JSONResponse):
         """See ASGI."""
         there = translated(scope["path"], self._problem, self._fault)
         if there is None:
-            await super().__call__(scope, receive, send)
+            body = self._problem.model_copy(update={"request_id": visits.of(scope).id})
+            answer = JSONResponse(body.model_dump(), body.status, self._more, MEDIA_TYPE)
         else:
-            status, body = there
-            await JSONResponse(body.model_dump(), status, self._more)(scope, receive, send)
+            # Where clients have no place for it in the body, the header says the id.
+            status, told = there
+            answer = JSONResponse(told.model_dump(), status, self._more)
+        await answer(scope, receive, send)
 
 
 def problem(
@@ -105,7 +118,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(errors.FilrougeError, _known)
     app.add_exception_handler(EmbedError, _known)
-    app.add_exception_handler(Exception, _unknown)
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -133,14 +145,26 @@ def noted(request: Request, error: Exception) -> tuple[int, str]:
     """The same; and what is kept from callers goes to the log."""
     status, detail = of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s %s: %s", request.method, request.url.path, error)
+        log.error("%s", error, extra={"facts": visits.facts(request.scope)})
     return status, detail
+
+
+def failed(scope: Scope, error: errors.FilrougeError) -> ProblemResponse:
+    """The answer to a request that failed before it reached a route."""
+    return _known(Request(scope), error)
+
+
+def unforeseen(scope: Scope, error: Exception) -> ProblemResponse:
+    """The answer to a request that failed as nobody foresaw; the log says how."""
+    log.error("failed", exc_info=error, extra={"facts": visits.facts(scope)})
+    status, detail = of(error)
+    return problem(status, detail)
 
 
 _QUESTION = {"/ask": "question"}
 
 
-def _known(request: Request, error: Exception) -> JSONResponse:
+def _known(request: Request, error: Exception) -> ProblemResponse:
     status, detail = noted(request, error)
     field = getattr(error, "field", "")
     if field == "query":
@@ -189,7 +213,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; see /docs"
+        detail = NOWHERE
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"this address does not take {request.method}; see /docs"
         headers["Allow"] = ", ".join(sorted(_methods(request)))
@@ -201,12 +225,6 @@ def _methods(request: Request) -> set[str]:
     routes: list[BaseRoute] = request.app.routes
     here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return {method for route in here for method in getattr(route, "methods", None) or ()}
-
-
-def _unknown(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s", request.method, request.url.path, exc_info=error)
-    status, detail = of(error)
-    return problem(status, detail)
 
 
 def _kebab(name: str) -> str:

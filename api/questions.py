@@ -13,7 +13,7 @@ from index import dates
 from index.errors import InvalidRequest
 from index.reader import Filters
 from index.search import check_filters, check_question, check_source
-from index.store import Store
+from index.store_view import StoreView
 
 QUESTION = ("question", "query", "q")
 """What the column of the questions may be called."""
@@ -44,7 +44,7 @@ class InvalidQuestions(InvalidRequest):
         super().__init__(f"{'; '.join(told)}{more}. Nothing was asked", faults[0].field)
 
 
-def read_questions(data: bytes, store: Store, spaceless: bool = False) -> list[AskedRow]:
+def read_questions(data: bytes, store: StoreView, spaceless: bool = False) -> list[AskedRow]:
     """The questions of a CSV in UTF-8, or in UTF-16 with its mark, separated by commas, semicolons or tabs.
 
     Its first row names the columns: `question` (or `query`, `q`), and, where they are wanted, `id`, `lang`, `since`, `until`
@@ -72,7 +72,7 @@ def read_questions(data: bytes, store: Store, spaceless: bool = False) -> list[A
 class _Checker:
     """Makes questions of rows, and remembers what rows may not have in common."""
 
-    def __init__(self, store: Store, names: Sequence[str], spaceless: bool) -> None:
+    def __init__(self, store: StoreView, names: Sequence[str], spaceless: bool) -> None:
         self._store = store
         self._names = names
         self._spaceless = spaceless

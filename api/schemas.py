@@ -349,6 +349,10 @@ class Problem(BaseModel):
     status: int
     detail: Annotated[str, Field(description="What is wrong, and what to do.")]
     errors: Annotated[list[FieldProblem], Field(description="The fields at fault, where there are any.")] = []
+    request_id: Annotated[
+        str | None,
+        Field(description="Names the request in the server's log; the header `X-Request-ID` says it of every answer."),
+    ] = None
 
 
 class FailureOut(BaseModel):

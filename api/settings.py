@@ -1,16 +1,23 @@
 """Settings: from the environment, then from a file, then the defaults. The only reader of either."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embed import DEFAULT_MODEL
 from embed.bundled import default_cache
 from index import dates
 from index.errors import FilrougeError, InvalidRequest
+from index.milvus import TIMEOUT, Server
+
+if TYPE_CHECKING:
+    # What opens an index is loaded by commands that do.
+    from index.place import Place
 
 CONFIG_FILE = "filrouge.toml"
 AT_ONCE, WAITING = 4, 128
@@ -19,12 +26,26 @@ MOST_AT_ONCE = 32
 """The threads that requests are answered in are 40: some must be left for who asks whether the process is alive."""
 
 
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A list in the file, and in the environment a text with commas or spaces between."""
+
+
 class Settings(BaseSettings):
     """Every setting, as `FILROUGE_NAME` in the environment or `name = …` in `filrouge.toml`; an empty variable is none."""
 
     model_config = SettingsConfigDict(env_prefix="FILROUGE_", env_ignore_empty=True, extra="forbid")
 
     index: Annotated[Path, Field(description="Folder of the index, where `--index` is not given.")] = Path(".filrouge")
+    engine: Annotated[
+        Literal["embedded", "milvus"], Field(description="Where questions are asked: in the folder, or on a Milvus server.")
+    ] = "embedded"
+    uri: Annotated[
+        str | None, Field(description="Address of the Milvus server, as `http://127.0.0.1:19530`, or a file of Milvus Lite.")
+    ] = None
+    milvus_token: Annotated[
+        SecretStr | None, Field(description="What it asks for: `user:password`, or a key. It is never shown.")
+    ] = None
+    engine_timeout: Annotated[float, Field(gt=0, le=3600, description="Seconds that it may take for one request.")] = TIMEOUT
     model: Annotated[
         str, Field(description="Embedding model: the default's name, a sentence-transformers folder, or a hub id.")
     ] = DEFAULT_MODEL
@@ -48,6 +69,48 @@ class Settings(BaseSettings):
         ),
     ] = None
 
+    keys: Annotated[
+        Path, Field(description="File of the keys that `filrouge keys` makes; keys are asked for as soon as there is one.")
+    ] = Path("filrouge-keys.json")
+    rate: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Requests a minute from one key, or from one address without a key; 0 is no limit. "
+            "Unset is none on the loopback, and 600 elsewhere.",
+        ),
+    ] = None
+    hosts: Annotated[Names, Field(description="Names by which the server may be called, such as that of a proxy.")] = Field(
+        default_factory=tuple
+    )
+    origins: Annotated[Names, Field(description="Origins whose web pages may ask, such as `https://app.example.org`.")] = Field(
+        default_factory=tuple
+    )
+    proxies: Annotated[
+        Names,
+        Field(description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
+    ] = Field(default_factory=tuple)
+    log: Annotated[
+        Literal["problems", "requests", "json"],
+        Field(description="What `filrouge serve` writes down: what goes wrong, also a line for each request, or that as JSON."),
+    ] = "problems"
+    log_questions: Annotated[bool, Field(description="Whether these lines have the questions.")] = False
+
+    @property
+    def secret(self) -> str:
+        """The token of the Milvus server; empty where there is none."""
+        return self.milvus_token.get_secret_value() if self.milvus_token else ""
+
+    @property
+    def place(self) -> "Place":
+        """Where questions are asked. Raises `InvalidSettings` for a server without an address."""
+        if self.engine == "embedded":
+            return self.index
+        if not self.uri:
+            raise InvalidSettings("the engine milvus needs the address of a server: give it with --uri, or the setting uri")
+        return Server(self.uri, self.secret, self.engine_timeout)
+
     @field_validator("tz")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -57,7 +120,46 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         return value
 
-    @field_validator("index", "cache")
+    @field_validator("hosts", "origins", "proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        # In the environment they are one text.
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if urlsplit(f"//{name}").hostname != name.lower() or name == "*":
+                raise ValueError(f"'{name}' is no name of a host: write it without scheme and port, as filrouge.example.org")
+        return tuple(name.lower() for name in value)
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}".lower()
+            ):
+                raise ValueError(
+                    f"'{origin}' is no origin: write it as https://app.example.org, in small letters and without a path"
+                )
+        return value
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"'{proxy}' is no address or network of a proxy: write 10.0.0.2 or 10.0.0.0/24") from error
+        return value
+
+    @field_validator("index", "cache", "keys")
     @classmethod
     def _home(cls, value: Path) -> Path:
         # A shell does this to options, and nothing does it to the file.

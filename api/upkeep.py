@@ -8,6 +8,7 @@ from contextlib import closing, nullcontext
 from functools import partial
 
 from api import console
+from api.commands import open_encoder
 from api.settings import Settings
 from embed import DEFAULT_MODEL, Encoder, ModelCard, load
 from index.errors import StorageError
@@ -15,11 +16,9 @@ from index.errors import StorageError
 
 def run_verify(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge verify`."""
-    from index.own_model import own_encoder
     from index.verify import verify
 
-    asked_for = settings.model if "model" in settings.model_fields_set else None
-    model = partial(own_encoder, settings.index, asked_for, settings.device, settings.cache)
+    model = partial(open_encoder, settings, place=settings.index)
     found = verify(settings.index, None if given.no_model else model)
     if given.json:
         findings = [{"place": one.place, "offence": one.offence, "repair": one.repair} for one in found.findings]

@@ -19,7 +19,7 @@ from api.settings import Settings
 from embed import EmbedError
 from embed.precision import cores
 from index.errors import FilrougeError
-from index.store import Store
+from index.place import store_of
 
 _LOOK = 0.5
 """Seconds between two looks at what was asked of us."""
@@ -65,7 +65,7 @@ class _Workers:
         try:
             if not self._start_all():
                 return 0 if self._ending else 1
-            with Store.open(self._settings.index) as store:
+            with store_of(self._settings.place) as store:
                 server.tell(self._kept, self._settings, store.counts(store.generation()))
             while not self._ending:
                 wait([worker.process.sentinel for worker in self._workers], _LOOK)
@@ -143,10 +143,11 @@ def _work(settings: Settings, address: tuple[int, Any], ready: Event) -> None:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         # Each gets its share: threads of all workers on every core would only take it from each other.
-        app = server.application(settings, open_encoder(settings, max(cores() // settings.workers, 1)))
+        encoder = open_encoder(settings, max(cores() // settings.workers, 1))
+        app = server.application(settings, encoder, str(address[1][0]))
         with server.share(*address) as listener:
             ready.set()
-            sys.exit(server.run(app, listener))
+            sys.exit(server.run(app, listener, settings))
     except (FilrougeError, EmbedError) as error:
         print(f"filrouge: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -14,17 +14,22 @@ __all__ = ["open_index"]
 
 
 def open_index(
-    folder: str | Path = ".filrouge", model: str | None = None, device: str | None = None, cache: str | Path | None = None
+    folder: str | Path = ".filrouge",
+    model: str | None = None,
+    device: str | None = None,
+    cache: str | Path | None = None,
+    token: str = "",
 ) -> "Corpus":
     """Open the index in `folder` for questions, with the model that it was built with.
 
     >>> with open_index(".filrouge") as fil:  # doctest: +SKIP
     ...     print(fil.ask("Who claimed the Belgorod attack?"))
 
+    In the place of a folder stands the address of a Milvus server that the index was published to, whose `token` it is.
     `model` says where that model is, for one of a folder of your own; `device` and `cache` are those of `embed.load`. Raises
     `NotAnIndex` where there is none, `ModelMismatch` for another model than its own, and what `embed.load` raises.
     """
     # Whoever imports the package for something else need not load what answers.
     from index.corpus import Corpus
 
-    return Corpus.at(folder, model, device, cache)
+    return Corpus.at(folder, model, device, cache, token)

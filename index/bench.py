@@ -32,6 +32,7 @@ from index.records import Entry, Ids, Ranking
 from index.search import CANDIDATES, Searcher
 from index.space import content_spans, matches, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
+from index.store_view import StoreView
 from index.vectors import FaissVectors
 
 _PASSAGES = 96
@@ -359,7 +360,7 @@ def _measured(searcher: Searcher, direction: str, questions: Sequence[Question])
     return found
 
 
-def _items(store: Store, ranking: Ranking) -> list[str]:
+def _items(store: StoreView, ranking: Ranking) -> list[str]:
     """The corpus items of a ranking's passages, each at its best place."""
     keys = store.entry_keys(ranking.ids.tolist())
     return list(dict.fromkeys(keys[i] for i in ranking.ids.tolist()))

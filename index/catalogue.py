@@ -33,15 +33,7 @@ class Catalogue(Database):
                           (SELECT committed FROM generations WHERE number = 1), max(committed) FROM generations""",
                 (micros_of(moment),),
             ).fetchone()
-        found, first, last = int(row[0] or 0), moment_of(row[1], "UTC"), moment_of(row[2], "UTC")
-        shown = moment.isoformat()
-        if found == 0 or first is None:
-            began = f"it holds what was known from {first.isoformat()} on" if first else "it is empty"
-            raise InvalidRequest(f"the index did not exist at {shown}: {began}", "as_of")
-        # The last may be ahead of a clock that was set back.
-        if moment > max(datetime.now(UTC), last or first):
-            raise InvalidRequest(f"{shown} is still to come, and what will be known then is not known", "as_of")
-        return found
+        return generation_known(moment, int(row[0] or 0), moment_of(row[1], "UTC"), moment_of(row[2], "UTC"))
 
     def counts(self, generation: int) -> tuple[int, int]:
         """How many entries and passages a reader of `generation` sees."""
@@ -157,11 +149,7 @@ class Catalogue(Database):
             ).fetchone()
             known = row or db.execute("SELECT 1 FROM entries WHERE id = ?", (entry_id,)).fetchone()
         if row is None:
-            raise NotFound(
-                f"the entry '{entry_id}' is not in the index at this time; its versions say when it was"
-                if known
-                else f"no entry '{entry_id}' in this index"
-            )
+            raise not_there(entry_id, known is not None)
         return entry_of(row)
 
     def around(self, entry: Entry, generation: int, reach: int) -> tuple[list[Entry], list[Entry]]:
@@ -256,3 +244,26 @@ class Catalogue(Database):
             last = rows[-1][0]
             for row in rows:
                 yield row[0], entry_of(row[1:])
+
+
+def generation_known(moment: datetime, found: int, first: datetime | None, last: datetime | None) -> int:
+    """The generation `found` as the newest at `moment`, where the first and the last came to be then. Raises `InvalidRequest`
+    before the first, and for what is to come.
+    """
+    shown = moment.isoformat()
+    if found == 0 or first is None:
+        began = f"it holds what was known from {first.isoformat()} on" if first else "it is empty"
+        raise InvalidRequest(f"the index did not exist at {shown}: {began}", "as_of")
+    # The last may be ahead of a clock that was set back.
+    if moment > max(datetime.now(UTC), last or first):
+        raise InvalidRequest(f"{shown} is still to come, and what will be known then is not known", "as_of")
+    return found
+
+
+def not_there(entry_id: str, known: bool) -> NotFound:
+    """What is said of an entry that a generation does not have; `known` when another one does."""
+    return NotFound(
+        f"the entry '{entry_id}' is not in the index at this time; its versions say when it was"
+        if known
+        else f"no entry '{entry_id}' in this index"
+    )

@@ -10,9 +10,9 @@ from index.entries import whole_entry
 from index.errors import FilrougeError
 from index.notebook import EntryView, Hits, Reply, Sources
 from index.own_model import own_encoder
+from index.place import Place, place_of, store_of
 from index.reader import Filters
 from index.search import Searcher
-from index.store import Store
 
 Moment = str | date
 """A date, a time, or either in ISO 8601; without an offset it is in the zone of the index."""
@@ -40,19 +40,24 @@ class Corpus:
     >>> folder.cleanup()
     """
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
+    def __init__(self, folder: Place, encoder: Encoder) -> None:
         self.folder = folder
         self._searcher: Searcher | None = Searcher(folder, encoder)
 
     @classmethod
     def at(
-        cls, folder: str | Path, model: str | None = None, device: str | None = None, cache: str | Path | None = None
+        cls,
+        folder: str | Path,
+        model: str | None = None,
+        device: str | None = None,
+        cache: str | Path | None = None,
+        token: str = "",
     ) -> "Corpus":
-        """The index in `folder`: see `index.open_index`."""
-        folder = Path(folder).expanduser()
+        """The index in `folder`, or on a server: see `index.open_index`."""
+        place = place_of(folder, token) if isinstance(folder, str) else folder.expanduser()
         # The index first: a model is long to load for nothing.
-        Store.open(folder).close()
-        return cls(folder, own_encoder(folder, model, device, None if cache is None else Path(cache).expanduser()))
+        store_of(place).close()
+        return cls(place, own_encoder(place, model, device, None if cache is None else Path(cache).expanduser()))
 
     @property
     def searcher(self) -> Searcher:

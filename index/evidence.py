@@ -67,11 +67,10 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     """What speaks for every passage that is among the best `depth` by vector, by terms or by translated terms; and those
     rankings, with that of the same passages by their words.
     """
-    among = snapshot.allowed(filters)
     vectors, terms = snapshot.vectors, snapshot.terms
-    dense = vectors.nearest(asked.vector, depth, among)
-    lexical = terms.matching(asked.spelled(), depth, among)
-    bridged = terms.matching(asked.translated(), depth, among)
+    dense = snapshot.nearest(asked.vector, depth, filters)
+    lexical = snapshot.matching(asked.spelled(), depth, filters)
+    bridged = snapshot.matching(asked.translated(), depth, filters)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
     scores = Scorers(
         lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),

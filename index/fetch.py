@@ -43,6 +43,12 @@ _PATIENCE = 24 * 3600.0
 _SECRET = re.compile(r"auth|credential|key|pass|pwd|secret|session|sid$|sig|token", re.IGNORECASE)
 _MOVED = {301, 302, 303, 307, 308}
 _WRAPPED_V4 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""Of the newer kind, all that is given out for the public internet; the rest may lead anywhere (RFC 4291, RFC 8215)."""
+_ASIDE = [ipaddress.ip_network(one) for one in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")]
+"""Set aside for protocols and examples, and public to the standard library of some releases."""
+_PORTS = (80, 443)
+"""Of the ports below 1024, those that pages are at: at others are mail, files and names."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The addresses of a host."""
@@ -226,7 +232,7 @@ class Fetcher:
                 continue
             if real.is_loopback:
                 raise Unreachable(f"{host} is this machine: give --allow-loopback if that is meant", final=True)
-            if not real.is_global or real.is_multicast:
+            if not _is_public(real):
                 raise Unreachable(f"{host} is not an address of the public internet, and is not asked", final=True)
         return str(found[0])
 
@@ -246,8 +252,8 @@ def parsed(url: str) -> httpx.URL:
         raise InvalidRequest("this is no address of a page: write it as https://example.org/direct", "url") from error
     if at.scheme not in ("http", "https") or not at.host:
         raise InvalidRequest("an address of a page begins with https:// or http://, and a host", "url")
-    if at.port is not None and not 0 < at.port < 65536:
-        raise InvalidRequest("this is no address of a page: ports go from 1 to 65535", "url")
+    if at.port is not None and not (at.port in _PORTS or 1024 <= at.port < 65536):
+        raise InvalidRequest("this is no address of a page: pages are at port 80 or 443, or from 1024 to 65535", "url")
     if at.userinfo:
         raise InvalidRequest("the address holds a name or a password: leave them out", "url")
     return at.copy_with(fragment=None)
@@ -264,6 +270,13 @@ def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.
     if address in _WRAPPED_V4:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1] or address
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address is one of the public internet, in all releases of the standard library."""
+    if not address.is_global or address.is_multicast or any(address in one for one in _ASIDE):
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or address in _UNICAST
 
 
 def _body(response: httpx.Response, largest: int, until: float) -> bytes:

@@ -154,8 +154,12 @@ def read(query: str, zone: tzinfo) -> Reading:
             if both is None:
                 raise InvalidRequest(f"{_shown(query, part)}: nothing is left of the other times in the query", "query")
             window = both
-    where = [_any(group) for group in _groups(query, parts)]
-    return Reading(query, _left(query, parts), parts, window, joined(*where))
+    try:
+        where = joined(*[_any(group) for group in _groups(query, parts)])
+    except InvalidRequest as error:
+        # To the caller these conditions are the query.
+        raise InvalidRequest(str(error), "query") from error
+    return Reading(query, _left(query, parts), parts, window, where)
 
 
 def _found(query: str) -> Iterator[Part]:

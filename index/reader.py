@@ -16,21 +16,23 @@ from pathlib import Path
 import numpy as np
 
 from embed import ModelCard
+from embed.encoder import Vectors
 from index import dates, lock
 from index.conditions import Condition, Phrase, Word, texts
-from index.engine import Part, Said, TermView, VectorView
+from index.engine import Part, Said, Terms, TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
-from index.records import Ids, Window
+from index.records import Ids, Ranking, Window
 from index.remembered import Remembered
 from index.space import Space
 from index.store import Indexed, Store
+from index.store_view import StoreView
 from index.terms import passage_terms
 from index.vectors import FaissVectors
 
 log = logging.getLogger("filrouge.index")
-_REMEMBERED_FILTERS = 32
+REMEMBERED_FILTERS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,9 +65,9 @@ class Snapshot:
     space: Space
     vectors: VectorView
     terms: TermView
-    store: Store
+    store: StoreView
     past: bool = False
-    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered(_REMEMBERED_FILTERS))
+    _allowed: Remembered[Ids] = field(default_factory=lambda: Remembered(REMEMBERED_FILTERS))
 
     def allowed(self, filters: Filters) -> Ids | None:
         """The ids that pass `filters`, ascending; None when all do. The last few are remembered: a session repeats its own."""
@@ -85,6 +87,14 @@ class Snapshot:
             return np.sort(self.terms.matching(text.terms, len(self.terms)).ids)
         parts: Sequence[Part] = ("title",) if text.part == "title" else ("title", "text")
         return np.unique(np.concatenate([self.terms.saying(plain_forms(text.text), part) for part in parts]))
+
+    def nearest(self, vector: Vectors, k: int, filters: Filters) -> Ranking:
+        """The `k` passages nearest to `vector` that pass `filters`."""
+        return self.vectors.nearest(vector, k, self.allowed(filters))
+
+    def matching(self, terms: Terms, k: int, filters: Filters) -> Ranking:
+        """The `k` passages with the greatest BM25 for `terms` that pass `filters`."""
+        return self.terms.matching(terms, k, self.allowed(filters))
 
     def all_ids(self) -> Ids:
         """The ids of all passages, ascending."""

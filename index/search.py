@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
-from pathlib import Path
 
 import numpy as np
 
@@ -15,14 +14,14 @@ from index.fuse import Evidence, fuse
 from index.language import LANGUAGES, question_language
 from index.operators import Reading
 from index.pages import Cursor
-from index.past import Past
+from index.place import Opened, Place
 from index.quotes import Sentence
-from index.reader import Filters, Reader, Snapshot
+from index.reader import Filters, Snapshot
 from index.records import Hit, Ranking
 from index.remembered import Remembered
 from index.reread import reread
 from index.shown import Picked, Ranked, hits, pick, shown_before
-from index.store import Store
+from index.store_view import StoreView
 from index.twins import ALIKE, likeness, wording
 
 MAX_HITS = 100
@@ -66,16 +65,16 @@ class Results:
 
 
 class Searcher:
-    """Answers questions from the index in `folder`, with the encoder that it was built with; without one, it can count and list
-    what passes filters, and rank nothing.
+    """Answers questions from the index at a place, with the encoder that it was built with; without one, it can count and list
+    what passes filters, and rank nothing. What is given as `opened` is that index, open already.
 
-    Raises what `Reader` raises. Safe for several threads.
+    Raises what `Opened.at` raises. Safe for several threads.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder | None) -> None:
+    def __init__(self, place: Place, encoder: Encoder | None, opened: Opened | None = None) -> None:
         self._encoder = encoder
-        self.reader = Reader(folder, encoder.card if encoder else None)
-        self.past = Past(self.reader)
+        opened = opened or Opened.at(place, encoder.card if encoder else None)
+        self.reader, self.past = opened.reader, opened.past
         self._paged: Remembered[Snapshot] = Remembered(_PAGED)
         self._everything: Remembered[Ranked] = Remembered(_PAGED)
 
@@ -311,7 +310,7 @@ def check_filters(filters: Filters) -> None:
         raise InvalidRequest("the window ends before it begins: since must be earlier than until", "until")
 
 
-def check_source(filters: Filters, store: Store) -> None:
+def check_source(filters: Filters, store: StoreView) -> None:
     """Raise `InvalidRequest` for a source that the index does not have."""
     if filters.source is not None and store.origin(filters.source) is None:
         raise InvalidRequest(f"no source '{filters.source}' in this index", "source")

@@ -15,7 +15,7 @@ from index.operators import Reading
 from index.reader import Filters
 from index.records import Entry, Hit, Ids, Ranking, Scores, Vote
 from index.search import Searcher, check_filters, check_question, check_source
-from index.store import Store
+from index.store_view import StoreView
 
 MATCH = 0.01
 """The score from which on an entry has to do with a question: what has not is below .003, measured on the seeds."""
@@ -32,7 +32,7 @@ class Selection:
     Rows are never changed, so what `hits` gives is of that generation whatever is committed meanwhile.
     """
 
-    store: Store
+    store: StoreView
     generation: int
     card: ModelCard
     filters: Filters
@@ -106,7 +106,7 @@ class _Places:
         ]
 
 
-def published(store: Store, filters: Filters, as_of: datetime | None = None, generation: int | None = None) -> Selection:
+def published(store: StoreView, filters: Filters, as_of: datetime | None = None, generation: int | None = None) -> Selection:
     """All passages that pass the filters, in order of publication; of `generation`, the newest when it is None, or of what was
     known at `as_of`. No model is needed.
 

@@ -9,7 +9,7 @@ from index.evidence import Votes
 from index.highlight import highlights, wanted_terms
 from index.quotes import Sentence
 from index.records import Hit, Passage, Ranking, Vote
-from index.store import Store
+from index.store_view import StoreView
 from index.twins import Wording, alike, wording
 
 
@@ -46,13 +46,13 @@ class Picked:
     passed: list[tuple[str, int]] = field(default_factory=list)
 
 
-def shown_before(store: Store, ids: Sequence[int]) -> list[Shown]:
+def shown_before(store: StoreView, ids: Sequence[int]) -> list[Shown]:
     """What earlier pages showed, in their order."""
     passages = store.passages(ids)
     return [Shown(passages[i], 0.0, wording(passages[i].text)) for i in ids if i in passages]
 
 
-def pick(store: Store, fused: Ranking, k: int, earlier: Sequence[Shown] = ()) -> Picked:
+def pick(store: StoreView, fused: Ranking, k: int, earlier: Sequence[Shown] = ()) -> Picked:
     """The best `k` passages of a ranking, those of other entries that say the same folded into the first of them."""
     picked = Picked()
     order = list(fused)

@@ -73,10 +73,10 @@ def _ranked(
     """Passages of other entries that are near by vector or by words."""
     ids = np.array([passage.id for passage in own], dtype=np.int64)
     left_out = np.array([*ids.tolist(), *(passage.id for passage in same)], dtype=np.int64)
-    among, view = snapshot.allowed(filters), snapshot.terms
+    view = snapshot.terms
     centre = _centre(ids, snapshot)
-    dense = snapshot.vectors.nearest(centre, depth + len(left_out), among).without(left_out)
-    lexical = view.matching(terms, depth + len(left_out), among).without(left_out)
+    dense = snapshot.nearest(centre, depth + len(left_out), filters).without(left_out)
+    lexical = snapshot.matching(terms, depth + len(left_out), filters).without(left_out)
     found = np.union1d(dense.ids, lexical.ids)
     cosines = snapshot.vectors.nearest(centre, len(found), found)
     points = view.matching(terms, len(found), found)

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from api import server
+from api.access import OPEN, Policy
 from api.app import create_app
 from embed import Encoder, bundled, load
 from embed.hashing import HashingEncoder
@@ -127,9 +128,9 @@ def serving() -> Callable[[Path, Encoder], AbstractContextManager[str]]:
     """Answer over HTTP from the index in a folder while a block lasts, on a free port of the loopback; gives the address."""
 
     @contextmanager
-    def serving(folder: Path, encoder: Encoder) -> Iterator[str]:
+    def serving(folder: Path, encoder: Encoder, policy: Policy = OPEN) -> Iterator[str]:
         with server.listen("127.0.0.1", 0) as listener:
-            app = create_app(lambda: Searcher(folder, encoder))
+            app = create_app(lambda: Searcher(folder, encoder), policy=policy)
             running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
             thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
             thread.start()

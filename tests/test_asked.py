@@ -8,8 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from api import asked
+from api.access import Policy
+from api.keys import Keyring, Scope, add
+from api.langchain import FilrougeRetriever as LangChainRetriever
+from api.llamaindex import FilrougeRetriever as LlamaIndexRetriever
 from api.schemas import Narrowing
 from embed import Encoder
 from embed.hashing import HashingEncoder
@@ -145,3 +150,19 @@ def test_metadata_has_no_parts_and_leads_back_to_the_passage(fil: Corpus) -> Non
         assert all(isinstance(value, str | int | float | None) for value in known.values())
         assert fil.entry(hit.entry_id).text[hit.start : hit.end] == hit.text
         assert (known["generation"], known["permalink"]) == (1, results.permalink)
+
+
+def test_a_server_that_asks_for_a_key_is_given_it_and_nobody_else_sees_it(
+    seed_index: Path, fil: Corpus, tmp_path: Path, serving: Callable[..., AbstractContextManager[str]]
+) -> None:
+    key = add(tmp_path / "keys.json", "retriever", Scope.READ)
+    with serving(seed_index, HashingEncoder(), Policy(Keyring(tmp_path / "keys.json"))) as locked:
+        assert asked.found(None, locked, QUESTION, Narrowing(), key) == asked.found(fil, None, QUESTION, Narrowing())
+        for wrong, why in ((None, "a key is needed"), (key[:-1], "this key is not known")):
+            with pytest.raises(FilrougeError, match=why):
+                asked.found(None, locked, QUESTION, Narrowing(), wrong)
+        chain = LangChainRetriever(url=locked, key=SecretStr(key), k=1)
+        assert (
+            chain.invoke(QUESTION)[0].page_content == LlamaIndexRetriever(url=locked, key=key, k=1).retrieve(QUESTION)[0].text
+        )
+    assert key not in repr(chain)

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import itertools
 import tempfile
 import threading
 import time
@@ -14,8 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from api import downloads
 from api.downloads import Download, written
-from index.errors import StorageError
+from index.errors import InvalidRequest, StorageError
 
 
 def app_of(file: IO[bytes], facts: dict[str, Any]) -> FastAPI:
@@ -63,7 +65,7 @@ def test_what_fails_while_a_file_is_made_is_raised_and_leaves_nothing(monkeypatc
 
 def test_a_full_disk_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.BytesIO):
-        def writelines(self, lines: Any) -> None:
+        def write(self, data: Any) -> int:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda prefix: Full())
@@ -111,3 +113,17 @@ def test_a_file_that_breaks_off_while_it_is_sent_is_known_to_be_in_part(version:
             response.read()
         connection.close()
     assert file.closed
+
+
+def test_a_file_that_takes_too_long_to_make_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def parts() -> Iterator[str]:
+        for number in itertools.count():
+            made.append(number)
+            yield "x"
+
+    monkeypatch.setattr(downloads, "SLOWEST", 0.05)
+    with pytest.raises(InvalidRequest, match="takes more than 0 s: ask for less"):
+        written(parts())
+    assert made

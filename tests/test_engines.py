@@ -1,11 +1,13 @@
-"""One promise, four engines: each is compared with brute force over the same passages, ids and scores."""
+"""One promise, several engines: each is compared with brute force over the same passages, ids and scores."""
 
 import contextlib
 import math
+import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import index.lexical
-from index.engine import ExactTerms, ExactVectors, Said, TermEngine, VectorEngine
+from index.engine import ExactTerms, ExactVectors, Said, TermEngine, TermView, VectorEngine
 from index.lexical import TantivyTerms
 from index.records import Ids, Ranking
 from index.vectors import FaissVectors
+from tests import milvus_engines
 
 DIMENSION = 6
 UNKNOWN = 900
@@ -60,11 +63,21 @@ commits = st.lists(st.tuples(removals, st.integers(0, 12), removals), min_size=1
 
 # Vectors
 
-VECTOR_ENGINES: dict[str, Callable[[int], VectorEngine]] = {"exact": ExactVectors, "faiss": FaissVectors}
+
+def engines(kinds: Iterable[str]) -> list[Any]:
+    """The kinds of engines, those marked that ask a server."""
+    return [pytest.param(kind, marks=pytest.mark.milvus if kind == "milvus" else ()) for kind in kinds]
+
+
+VECTOR_ENGINES: dict[str, Callable[[int], VectorEngine]] = {
+    "exact": ExactVectors,
+    "faiss": FaissVectors,
+    "milvus": milvus_engines.Vectors,
+}
 Rows = dict[int, np.ndarray]
 
 
-@pytest.fixture(params=VECTOR_ENGINES)
+@pytest.fixture(params=engines(VECTOR_ENGINES))
 def new_vectors(request: pytest.FixtureRequest) -> Callable[[], VectorEngine]:
     return lambda: VECTOR_ENGINES[request.param](DIMENSION)
 
@@ -81,9 +94,10 @@ def cosines(held: Mapping[int, np.ndarray], vector: np.ndarray) -> Everything:
     return [(i, math.fsum(float(a) * float(b) for a, b in zip(row, vector, strict=True))) for i, row in held.items()]
 
 
-@pytest.mark.parametrize("kind", VECTOR_ENGINES)
+@pytest.mark.parametrize("kind", engines(VECTOR_ENGINES))
 @given(commits=commits)
-@settings(max_examples=40, deadline=None)
+# A whole server takes a fifth of a second for each search.
+@settings(max_examples=2 if milvus_engines.AT in os.environ else 40, deadline=None)
 def test_vectors_agree_with_brute_force_after_any_changes(kind: str, commits: list[tuple[list[int], int, list[int]]]) -> None:
     engine = VECTOR_ENGINES[kind](DIMENSION)
     held: Rows = {}
@@ -174,18 +188,23 @@ def test_many_threads_search_vectors_while_one_writes(new_vectors: Callable[[], 
 
 Passages = dict[int, tuple[str, ...]]
 VOCABULARY = ("fr:drone", "fr:kremlin", "en:drone", "2023", "f16", "fr:élu")
-TERM_ENGINES = {"exact": 0, "tantivy": 4096, "tantivy, over-fetching": 0}
+TERM_ENGINES = {"exact": 0, "tantivy": 4096, "tantivy, over-fetching": 0, "milvus": 0}
 """Each with the number of allowed ids up to which tantivy looks them up one by one."""
+REPLACING = [kind for kind in TERM_ENGINES if kind != "milvus"]
+"""On a server no passage is replaced: it dies, and another one is born."""
 
 
 @contextlib.contextmanager
 def term_engine(kind: str) -> Iterator[TermEngine]:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(index.lexical, "_FEW", TERM_ENGINES[kind])
-        yield ExactTerms() if kind == "exact" else TantivyTerms.create(Path(name) / "lexical", "owner")
+        if kind == "milvus":
+            yield milvus_engines.Terms()
+        else:
+            yield ExactTerms() if kind == "exact" else TantivyTerms.create(Path(name) / "lexical", "owner")
 
 
-@pytest.fixture(params=TERM_ENGINES)
+@pytest.fixture(params=engines(TERM_ENGINES))
 def terms(request: pytest.FixtureRequest) -> Iterator[TermEngine]:
     with term_engine(request.param) as engine:
         yield engine
@@ -227,7 +246,7 @@ term_commits = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", TERM_ENGINES)
+@pytest.mark.parametrize("kind", engines(TERM_ENGINES))
 @given(commits=st.lists(st.dictionaries(st.integers(1, 20), passage, max_size=8), min_size=1, max_size=4))
 @settings(max_examples=20, deadline=None)
 def test_terms_agree_with_brute_force_as_passages_come(kind: str, commits: list[Passages]) -> None:
@@ -251,7 +270,7 @@ def test_terms_agree_with_brute_force_as_passages_come(kind: str, commits: list[
                         assert_best(view.matching(question, k, among), everything, k, among)
 
 
-@pytest.mark.parametrize("kind", TERM_ENGINES)
+@pytest.mark.parametrize("kind", REPLACING)
 @given(commits=term_commits)
 @settings(max_examples=20, deadline=None)
 def test_terms_agree_with_brute_force_after_removals_and_replacements(
@@ -303,7 +322,13 @@ def test_a_removed_passage_is_no_longer_found(terms: TermEngine) -> None:
     assert terms.view().matching(["fr:drone"], 5).ids.tolist() == [2]
 
 
-def test_a_passage_added_again_is_replaced(terms: TermEngine) -> None:
+@pytest.mark.parametrize("kind", REPLACING)
+def test_a_passage_added_again_is_replaced(kind: str) -> None:
+    with term_engine(kind) as terms:
+        replaced(terms)
+
+
+def replaced(terms: TermEngine) -> None:
     terms.add([(1, ["fr:drone"]), (2, ["2023"])])
     terms.commit(1)
     terms.add([(1, ["fr:kremlin"]), (2, ["2023"]), (2, ["f16"])])
@@ -402,7 +427,7 @@ def test_weighted_terms_count_as_their_weights_say(weights: dict[str, float]) ->
     assert dict(twice) == pytest.approx({i: 2 * score for i, score in once})
 
 
-@pytest.mark.parametrize("kind", TERM_ENGINES)
+@pytest.mark.parametrize("kind", engines(TERM_ENGINES))
 def test_frequencies_count_the_passages_that_hold_a_term(kind: str) -> None:
     with term_engine(kind) as engine:
         assert (len(engine.view()), engine.view().frequencies(["a"])) == (0, [0])
@@ -417,7 +442,7 @@ def test_frequencies_count_the_passages_that_hold_a_term(kind: str) -> None:
         assert (len(engine.view()), engine.view().frequencies(["a"])) == (4, [2])
 
 
-@pytest.mark.parametrize("kind", TERM_ENGINES)
+@pytest.mark.parametrize("kind", REPLACING)
 def test_phrases_are_found_in_the_part_that_says_them_and_follow_every_change(kind: str) -> None:
     with term_engine(kind) as engine:
         assert engine.view().saying(["a"], "text").tolist() == []
@@ -440,3 +465,67 @@ def test_phrases_are_found_in_the_part_that_says_them_and_follow_every_change(ki
         assert engine.view().saying(["b", "a"], "text").tolist() == [1]
         assert engine.view().saying(["c"], "text").tolist() == []
         assert before.saying(["b", "a"], "text").tolist() == [1, 2]
+
+
+removed_commits = st.lists(
+    st.tuples(st.lists(passage, max_size=8), st.lists(st.integers(1, 24), max_size=4)), min_size=1, max_size=4
+)
+
+
+@pytest.mark.milvus
+@given(commits=removed_commits)
+@settings(max_examples=20, deadline=None)
+def test_a_server_counts_nothing_that_was_removed(commits: list[tuple[list[tuple[str, ...]], list[int]]]) -> None:
+    engine = milvus_engines.Terms()
+    held: Passages = {}
+    taken: list[tuple[TermView, Passages]] = []
+    following = 1
+    for generation, (added, removed) in enumerate(commits, start=1):
+        fresh = dict(enumerate(added, start=following))
+        following += len(fresh)
+        engine.add(list(fresh.items()))
+        engine.commit(2 * generation - 1)
+        engine.remove(ids_of(removed))
+        engine.commit(2 * generation)
+        held = {i: p for i, p in (held | fresh).items() if i not in removed}
+        taken.append((engine.view(), dict(held)))
+    for view, then in taken:
+        assert len(view) == len(then)
+        for question in QUESTIONS:
+            everything = bm25(then, list(then.values()), question)
+            for among in subsets(list(then)):
+                for k in (1, 3, 200):
+                    assert_best(view.matching(question, k, among), everything, k, among)
+
+
+@pytest.mark.milvus
+def test_a_server_finds_phrases_in_the_part_that_says_them_and_remembers_what_was() -> None:
+    engine = milvus_engines.Terms()
+    said = {1: Said(["le", "titre"], ["a", "b", "a", "c"]), 2: Said([], ["b", "a"]), 3: Said(["a"], [])}
+    engine.add([(1, ["x"]), (2, []), (3, ["y"]), (4, ["x"])], said)
+    engine.commit(1)
+    before = engine.view()
+    found = {"a b": [1], "b a": [1, 2], "a": [1, 2], "a c": [1], "b c": [], "a b a c": [1], "z": [], "": []}
+    for words, ids in found.items():
+        assert before.saying(words.split(), "text").tolist() == ids, words
+    assert before.saying(["titre"], "title").tolist() == [1]
+    assert before.saying(["titre", "a"], "title").tolist() == []
+    engine.remove(ids_of([1]))
+    engine.commit(2)
+    assert engine.view().saying(["b", "a"], "text").tolist() == [2]
+    assert before.saying(["b", "a"], "text").tolist() == [1, 2]
+
+
+@pytest.mark.milvus
+def test_a_server_scores_long_passages_as_tantivy_does(tmp_path: Path) -> None:
+    """Lengths above 40 are rounded by both, so that an index ranks the same wherever it is."""
+    lot = np.random.default_rng(3)
+    passages = [(i, [f"t{n}" for n in lot.integers(0, 30, size=int(lot.integers(1, 700)))]) for i in range(1, 120)]
+    tantivy, milvus = TantivyTerms.create(tmp_path / "lexical", "owner"), milvus_engines.Terms()
+    for engine in (tantivy, milvus):
+        engine.add(passages)
+        engine.commit(1)
+    for question in (["t1"], ["t2", "t3", "t29"], {"t4": 0.3, "t5": 2.0}):
+        ours, theirs = milvus.view().matching(question, 10), tantivy.view().matching(question, 10)
+        assert ours.ids.tolist() == theirs.ids.tolist()
+        assert ours.scores.tolist() == pytest.approx(theirs.scores.tolist(), rel=1e-5)

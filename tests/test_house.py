@@ -40,11 +40,13 @@ ONLY_IN = {
     "mcp": {"api/mcp.py"},
     "ray": {"index/backfill.py"},
     "pandas": {"index/frames.py", "index/notebook.py"},
+    "pymilvus": {"index/milvus.py"},
     "langchain_core": {"api/langchain.py"},
     "llama_index": {"api/llamaindex.py"},
 }
 HEAVY = (
     "openvino", "nncf", "torch", "sentence_transformers", "transformers", "trafilatura", "feedparser", "warcio", "pandas",
+    "pymilvus",
 )  # fmt: skip
 TOP_LEVEL = {
     "pyproject.toml", "index", "embed", "api", "tests", "seeds", "README.md",

@@ -40,12 +40,13 @@ def test_a_body_at_the_limit_is_answered_and_one_byte_more_is_refused(client: Te
             assert response.headers["content-type"] == "application/problem+json"
             told = response.json()
             assert told.pop("title")
+            assert told.pop("request_id") == response.headers["x-request-id"]
             assert told == REFUSED
 
 
 def test_the_limit_holds_at_every_address(client: TestClient) -> None:
     assert client.request("GET", "/sources", content=b" " * (MAX_BODY + 1)).status_code == 413
-    assert client.put("/nowhere", content=b" " * (MAX_BODY + 1)).status_code == 413
+    assert client.put("/search", content=b" " * (MAX_BODY + 1)).status_code == 413
 
 
 def test_what_the_header_says_is_not_believed(client: TestClient) -> None:

@@ -217,3 +217,9 @@ def test_any_text_is_understood_or_refused_and_keeps_its_length(query: str) -> N
     for part in found.parts:
         assert 0 <= part.start < part.end <= len(query)
     assert [part.start for part in found.parts] == sorted(part.start for part in found.parts)
+
+
+def test_more_operators_than_can_be_compared_are_the_querys_fault() -> None:
+    with pytest.raises(InvalidRequest, match="comparisons; at most") as raised:
+        read("mot " + "-drone " * 1000, UTC)
+    assert raised.value.field == "query"

@@ -21,6 +21,7 @@ from index.pages import MAX_CURSOR, MOST_SEEN, Cursor
 from index.reader import Filters
 from index.records import Window
 from index.search import CANDIDATES, Searcher
+from index.store import Store
 
 NOON = datetime(2023, 5, 23, 12, tzinfo=UTC)
 WORDS = "incendie port Marseille pompiers fumée quai navire blessé préfet route train école maire vent pluie secours".split()
@@ -80,7 +81,8 @@ def everything_once(pages: list[Any], passages: dict[str, int]) -> None:
 
 
 def keys(searcher: Searcher) -> dict[str, Any]:
-    return searcher.reader.store.keys("fil/fil.jsonl")
+    assert isinstance(searcher.reader.store, Store)
+    return dict(searcher.reader.store.keys("fil/fil.jsonl"))
 
 
 FILTERS = [Filters(), Filters(lang="fr"), Filters(window=Window(NOON, NOON + timedelta(hours=1)))]

@@ -55,6 +55,7 @@ def problem(response: Response, status: int, kind: str, detail: str, *fields: st
     body = response.json()
     assert [one["field"] for one in body.pop("errors")] == list(fields)
     title = body.pop("title")
+    assert body.pop("request_id") == response.headers["x-request-id"]
     assert title[0].isupper()
     assert body == {"type": f"urn:filrouge:{kind}", "status": status, "detail": detail}
     assert response.status_code == status

@@ -20,7 +20,7 @@ from index.ingest import ingest
 from index.language import question_language
 from index.lexicon import translated_words
 from index.rarity import balanced
-from index.reader import Filters
+from index.reader import Filters, Reader
 from index.records import Entry, Hit, Ranking, Window
 from index.reread import READ, reread
 from index.search import CANDIDATES, MAX_QUESTION, Searcher, check
@@ -60,6 +60,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
 
 
 def everything(searcher: Searcher) -> dict[int, Entry]:
+    assert isinstance(searcher.reader, Reader)
     with Store.open(searcher.reader.folder) as store:
         return {
             passage.id: entry for _, entry in store.all_current() for passage in store.passages_of(entry.id, store.generation())

@@ -17,6 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import server
+from api.keys import Scope, add, rotate
 from embed import Encoder
 from index.errors import FilrougeError
 
@@ -160,8 +161,9 @@ def test_a_port_in_use_is_one_sentence_and_indexes_nothing(
         ("192.0.2.1", r"cannot listen on 192\.0\.2\.1 port 0: Cannot assign requested address; choose another with --port .*"),
     ],
 )
-def test_an_address_that_cannot_be_had_is_refused(host: str, why: str) -> None:
-    with pytest.raises(FilrougeError) as raised, server.listen(host, 0):
+def test_an_address_that_cannot_be_had_is_refused(host: str, why: str, tmp_path: Path) -> None:
+    add(tmp_path / "keys.json", "reader", Scope.READ)
+    with pytest.raises(FilrougeError) as raised, server.listen(host, 0, tmp_path / "keys.json"):
         pass
     assert re.fullmatch(why, str(raised.value))
 
@@ -239,3 +241,33 @@ def test_the_right_entry_comes_first_for_the_questions_of_the_promise(
                 texts[hit["entry_id"]] = json.loads(served.ask("GET", f"/entries/{hit['entry_id']}")[2])["text"]
             assert texts[hit["entry_id"]][hit["start"] : hit["end"]] == hit["text"]
     assert len(wrong) <= 1, wrong
+
+
+def test_who_asks_is_believed_from_named_proxies_alone(
+    serve: Callable[..., Served], seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each asker has one request a minute: one who could choose an address would have as many as he likes.
+    def statuses(**more: str) -> list[int]:
+        served = serve(seeds, FILROUGE_RATE="1", **more)
+        found = [served.ask("GET", "/sources", None, **{"X-Forwarded-For": f"192.0.2.{number}"})[0] for number in range(3)]
+        assert served.end(signal.SIGTERM)[0] == 0
+        return found
+
+    assert statuses(FORWARDED_ALLOW_IPS="*") == [200, 429, 429]
+    assert statuses(FILROUGE_PROXIES="127.0.0.0/8") == [200, 200, 200]
+
+
+def test_a_server_with_keys_asks_for_them_and_takes_changes_while_it_runs(
+    serve: Callable[..., Served], seeds: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "filrouge-keys.json"
+    served = serve(seeds)
+    assert served.ask("GET", "/sources")[0] == 200
+    key = add(file, "reader", Scope.READ)
+    assert served.ask("GET", "/sources")[0] == 401
+    assert served.ask("GET", "/sources", Authorization=f"Bearer {key}")[0] == 200
+    new = rotate(file, "reader")
+    assert [served.ask("GET", "/sources", None, **{"X-API-Key": one})[0] for one in (key, new)] == [401, 200]
+    told = served.end(signal.SIGTERM)[1]
+    assert key not in told
+    assert new not in told

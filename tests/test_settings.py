@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from api.settings import InvalidSettings, Settings, load_settings
 from embed import DEFAULT_MODEL
@@ -30,6 +31,10 @@ def refusal(**given: object) -> str:
 def test_the_defaults() -> None:
     assert load_settings().model_dump() == {
         "index": Path(".filrouge"),
+        "engine": "embedded",
+        "uri": None,
+        "milvus_token": None,
+        "engine_timeout": 10.0,
         "model": DEFAULT_MODEL,
         "device": None,
         "cache": default_cache(),
@@ -40,6 +45,13 @@ def test_the_defaults() -> None:
         "at_once": 4,
         "waiting": 128,
         "threshold": None,
+        "keys": Path("filrouge-keys.json"),
+        "rate": None,
+        "hosts": (),
+        "origins": (),
+        "proxies": (),
+        "log": "problems",
+        "log_questions": False,
     }
 
 
@@ -47,6 +59,10 @@ def test_the_defaults() -> None:
     ("name", "written", "meant"),
     [
         ("index", "news", Path("news")),
+        ("engine", "milvus", "milvus"),
+        ("uri", "http://127.0.0.1:19530", "http://127.0.0.1:19530"),
+        ("milvus_token", "root:hush", SecretStr("root:hush")),
+        ("engine_timeout", "2.5", 2.5),
         ("model", "hashing", "hashing"),
         ("device", "cpu", "cpu"),
         ("cache", "/srv/again", Path("/srv/again")),
@@ -57,6 +73,13 @@ def test_the_defaults() -> None:
         ("at_once", "8", 8),
         ("waiting", "0", 0),
         ("threshold", "0.5", 0.5),
+        ("keys", "/srv/keys.json", Path("/srv/keys.json")),
+        ("rate", "60", 60),
+        ("hosts", "Fil.example.org, filrouge.lan", ("fil.example.org", "filrouge.lan")),
+        ("origins", "https://app.example.org http://[::1]:5173", ("https://app.example.org", "http://[::1]:5173")),
+        ("proxies", "10.0.0.2,10.1.0.0/16", ("10.0.0.2", "10.1.0.0/16")),
+        ("log", "json", "json"),
+        ("log_questions", "true", True),
     ],
 )
 def test_every_setting_can_be_made_in_three_places(
@@ -127,8 +150,30 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = "index, model, device, cache, tz, host, port, workers, at_once, waiting, threshold"
+    known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, host, port, workers, at_once, waiting"
+    known += ", threshold, keys, rate, hosts, origins, proxies, log, log_questions"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("hosts", "https://fil.example.org"),
+        ("hosts", "fil.example.org:80"),
+        ("hosts", "*"),
+        ("origins", "*"),
+        ("origins", "https://app.example.org/"),
+        ("origins", "app.example.org"),
+        ("origins", "https://App.example.org"),
+        ("origins", "null"),
+        ("proxies", "*"),
+        ("proxies", "10.0.0.1/16"),
+        ("proxies", "proxy"),
+    ],
+)
+def test_a_name_that_would_open_more_than_it_says_is_refused(write: Callable[..., Path], name: str, written: str) -> None:
+    write("filrouge.toml", f'{name} = ["{written}"]\n')
+    assert refusal().startswith(f"the setting '{name}' (FILROUGE_{name.upper()} or filrouge.toml): '{written}' is no ")
 
 
 @pytest.mark.parametrize("content", ['index = "', "index", b"\xff\xfe\x00", "port = 1\nport = 2\n"])

@@ -10,6 +10,7 @@ from embed.hashing import HashingEncoder
 from index.errors import NotFound
 from index.ingest import ingest
 from index.search import Searcher
+from index.store import Store
 from index.twins import ALIKE, alike, wording
 
 WIRE = "Un incendie a détruit dans la nuit de lundi à mardi un entrepôt du port de Marseille, sans faire de victime."
@@ -93,7 +94,7 @@ def test_an_entry_knows_the_entries_that_say_the_same(tmp_path: Path) -> None:
         *(("x", longer), ("y", longer.replace("lundi", "mardi")), ("z", "🙂")),
     ]
     with index_of(tmp_path, *entries) as searcher:
-        ids = {entry.key: entry.id for _, entry in searcher.reader.store.all_current()}
+        ids = {entry.key: entry.id for _, entry in the_store(searcher).all_current()}
         keys = {entry_id: key for key, entry_id in ids.items()}
         found = {key: [keys[other] for other in searcher.twins(entry_id)] for key, entry_id in ids.items()}
         assert found == {"a": ["b", "d"], "b": ["a", "d"], "c": [], "d": found["d"], "x": ["y"], "y": ["x"], "z": []}
@@ -102,10 +103,16 @@ def test_an_entry_knows_the_entries_that_say_the_same(tmp_path: Path) -> None:
             searcher.twins("none")
 
 
+def the_store(searcher: Searcher) -> Store:
+    """The store of a folder."""
+    assert isinstance(searcher.reader.store, Store)
+    return searcher.reader.store
+
+
 def test_the_twins_of_an_entry_are_those_of_the_time(tmp_path: Path) -> None:
     with index_of(tmp_path, ("a", WIRE), ("b", WIRE)) as searcher:
         then = datetime.now(UTC)
-        a, b = (entry.id for _, entry in searcher.reader.store.all_current())
+        a, b = (entry.id for _, entry in the_store(searcher).all_current())
         (tmp_path / "b.jsonl").write_text(json.dumps({"_id": "b", "text": "Démenti du préfet.", "lang": "fr"}) + "\n")
         ingest([tmp_path / "b.jsonl"], tmp_path / "index", HashingEncoder())
         assert (searcher.twins(a), searcher.twins(a, then), searcher.twins(b, then)) == ((), (b,), (a,))

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,7 +13,15 @@ from api.page.frame import blank
 from api.page.words import STRINGS, choose_language
 from api.problems import MEDIA_TYPE
 
-_NAMED = {HTTPStatus.NOT_FOUND: "nowhere", HTTPStatus.SERVICE_UNAVAILABLE: "busy"}
+_NAMED = {
+    HTTPStatus.UNAUTHORIZED: "locked",
+    HTTPStatus.FORBIDDEN: "locked",
+    HTTPStatus.NOT_FOUND: "nowhere",
+    HTTPStatus.TOO_MANY_REQUESTS: "often",
+    HTTPStatus.SERVICE_UNAVAILABLE: "busy",
+}
+_KEPT = ("retry-after", "www-authenticate")
+"""Headers of a problem that mean something to a browser."""
 
 
 class FailurePages:
@@ -31,10 +40,10 @@ class FailurePages:
         async def sending(message: Message) -> None:
             nonlocal started, replaced
             if message["type"] == "http.response.start":
-                headers = dict(message["headers"])
-                started, replaced = True, headers.get(b"content-type", b"").decode() == MEDIA_TYPE
+                headers = Headers(raw=message["headers"])
+                started, replaced = True, headers.get("content-type") == MEDIA_TYPE
                 if replaced:
-                    await _told(Request(scope), message["status"], headers.get(b"retry-after"))(scope, receive, send)
+                    await _told(Request(scope), message["status"], headers)(scope, receive, send)
             if not replaced:
                 await send(message)
 
@@ -42,7 +51,7 @@ class FailurePages:
             await self._app(scope, receive, sending)
         except Exception:
             if not started:
-                await _told(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, None)(scope, receive, send)
+                await _told(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, Headers())(scope, receive, send)
             # Whoever is in front of us writes it to the log.
             raise
 
@@ -51,12 +60,12 @@ def _opens_a_page(request: Request) -> bool:
     return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
-def _told(request: Request, status: int, retry_after: bytes | None) -> HTMLResponse:
+def _told(request: Request, status: int, problem: Headers) -> HTMLResponse:
     asked = Asked.of(request.query_params)
     language = choose_language(asked.ui, request.headers.get("accept-language", ""))
     failure = STRINGS[language][_NAMED.get(HTTPStatus(status), "unavailable")]
     again = None if status == HTTPStatus.NOT_FOUND else asked.link(request.url.path)
-    headers = page.HEADERS | ({"Retry-After": retry_after.decode()} if retry_after else {})
+    headers = page.HEADERS | {name: problem[name] for name in _KEPT if name in problem}
     html = blank(asked, language).render(
         "missing.html", failure=failure, retry=again, here=lambda ui: asked.link(request.url.path, ui=ui)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
+from api.links import web
 from api.page import manner, template
 from api.page.address import Asked
 from api.page.words import LANGUAGES, STRINGS, counted
@@ -16,7 +17,7 @@ from index import dates
 from index.errors import InvalidRequest, NotFound
 from index.records import Entry, published_text
 from index.search import MAX_QUESTION
-from index.store import Store
+from index.store_view import StoreView
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Frame:
     base: str
 
     @classmethod
-    def over(cls, store: Store, asked: Asked, language: str, base: str) -> "Frame":
+    def over(cls, store: StoreView, asked: Asked, language: str, base: str) -> "Frame":
         """The frame of a page over `store`. A question far over the limit is not sent back whole."""
         shown = replace(asked, q=asked.q[:MAX_QUESTION], ui=asked.ui if asked.ui in LANGUAGES else "")
         return cls(shown, language, dates.zone(store.zone()), base.rstrip("/"))
@@ -78,12 +79,3 @@ class Frame:
 def blank(asked: Asked, language: str) -> Frame:
     """The frame of a page that shows nothing of an index."""
     return Frame(asked, language, UTC, "")
-
-
-def web(url: str | None) -> bool:
-    """Whether a page may link to this address.
-
-    >>> web("https://example.org/"), web("javascript:alert(1)"), web(None)
-    (True, False, False)
-    """
-    return bool(url) and str(url).startswith(("http://", "https://"))

@@ -90,7 +90,7 @@ def parse(page: str) -> Any:
     # Lone surrogates and NUL are in no page that a browser would show; a declaration of the encoding is behind the times.
     page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page).replace("\0", "").encode("utf-8", "replace").decode()
     try:
-        tree = lxml.html.document_fromstring(page, parser=lxml.html.HTMLParser(huge_tree=True))
+        tree = lxml.html.document_fromstring(markup.without_floods(page), parser=lxml.html.HTMLParser(huge_tree=True))
     except (lxml.etree.LxmlError, ValueError) as error:
         raise UnreadableDocument(f"is not HTML: {error}") from error
     return tree

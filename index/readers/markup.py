@@ -17,6 +17,22 @@ _SPACES = re.compile(r"[ \t\n\r\f]+")
 _SPACED = 8
 """How many times as long as its text an element may be written."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
+_FLOOD = re.compile(
+    r"""(<[a-zA-Z][^\s/>]*+)
+    (?:[\s/]*+ [^\s/>][^\s/>=]*+ (?:\s*+ = \s*+ (?:"[^"]*+" | '[^']*+' | [^\s>]*+))?+){1000,}+""",
+    re.VERBOSE,
+)
+
+
+def without_floods(text: str) -> str:
+    """HTML without the attributes of elements that have a thousand of them, which none has that people read.
+
+    The parser takes time by the square of their number: for a million, an hour.
+
+    >>> without_floods("<p " + " ".join(f"a{n}='>'" for n in range(1000)) + ">Un<b c>deux</b>")
+    '<p>Un<b c>deux</b>'
+    """
+    return _FLOOD.sub(r"\1", text)
 
 
 def lines(node: Any, without: frozenset[Any] = frozenset()) -> list[str]:
@@ -42,7 +58,7 @@ def fragment_lines(text: str) -> list[str]:
     if not _TAG.search(text):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        return lines(lxml.html.fragment_fromstring(text.replace("\0", ""), create_parent="div"))
+        return lines(lxml.html.fragment_fromstring(without_floods(text.replace("\0", "")), create_parent="div"))
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         # Marks of no markup: what is left without them is the text.
         return [line.strip() for line in unescape(_TAG.sub(" ", text)).splitlines() if line.strip()]
