@@ -6,18 +6,22 @@ DEVELOPED := .venv/.filrouge-developed
 MILVUS := .venv/milvus/.filrouge-milvus
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster milvus hostile fuzz nightly load quality ranking check audit sbom bench capacity screenshots
+.PHONY: serve test cluster milvus hostile crash fuzz nightly load quality ranking check audit sbom bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality and not cluster and not hostile'
+	$(BIN)/python -m pytest -m 'not quality and not cluster and not hostile and not crash'
 
 # Embedding on several machines: it installs Ray, and needs to make a network of its own.
 cluster: $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	$(BIN)/python -m pytest -m cluster tests
+
+# Three hundred processes killed, every write of several runs failed, every file damaged: eight minutes.
+crash: $(DEVELOPED)
+	$(BIN)/python -m pytest -m crash tests
 
 # Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
 milvus: $(MILVUS)

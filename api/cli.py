@@ -29,7 +29,6 @@ from api.commands import (
     run_keys,
     run_mcp,
     run_migrate,
-    run_repair,
     run_search,
     run_serve,
     run_similar,
@@ -37,6 +36,7 @@ from api.commands import (
     run_versions,
 )
 from api.settings import load_settings
+from api.upkeep import run_backup, run_repair, run_restore, run_verify
 from embed import EmbedError
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
@@ -244,11 +244,31 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(command)
     _add_json(command)
 
-    command = _command(commands, "repair", "make the caches of an index anew, or embed it with another model", run_repair)
+    command = _command(
+        commands, "verify", "check everything in an index against everything else, and write nothing", run_verify
+    )
+    _add_folder(command)
+    _add_model(command)
+    command.add_argument("--no-model", action="store_true", help="embed nothing again to compare")
+    _add_json(command)
+
+    command = _command(commands, "repair", "mend what can be mended, or embed an index with another model", run_repair)
     _add_folder(command)
     _add_model(command)
     _add_vectors(command)
     _add_tier(command)
+    command.add_argument("--into", type=Path, metavar="DIR", help="write all that is whole of a damaged index to a new one")
+    _add_json(command)
+
+    command = _command(commands, "backup", "copy an index to one file while it is used", run_backup)
+    command.add_argument("target", type=Path, metavar="FILE", help="the file to write, or a folder for a new file in it")
+    _add_folder(command)
+    _add_json(command)
+
+    command = _command(commands, "restore", "bring an index back from a backup", run_restore)
+    command.add_argument("file", type=Path, metavar="FILE", help="what filrouge backup wrote")
+    _add_folder(command)
+    command.add_argument("--replace", action="store_true", help="also where there is an index, which is lost")
     _add_json(command)
     return parser
 
@@ -394,6 +414,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has seen enough (| head); the interpreter must not try to flush again.
         sys.stdout = None
+        return 1
+    except MemoryError:
+        print("filrouge: there is not enough memory for this; what was committed stays", file=sys.stderr)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

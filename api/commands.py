@@ -588,34 +588,6 @@ def run_vectors(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def run_repair(given: argparse.Namespace, settings: Settings) -> int:
-    """`filrouge repair`."""
-    from index.growth import grow
-    from index.ingest import reembed
-    from index.repair import rebuild_caches
-    from index.store import Store
-
-    with Store.open(settings.index) as store:
-        own, complete = store.card(), store.space() is not None and store.is_embedded()
-    encoder = open_encoder(settings, place=settings.index)
-    embedded = 0
-    if encoder.card.fingerprint != own.fingerprint or not complete:
-        with _carried(given, encoder) as carried, console.progress("embedding") as bar:
-            embedded = reembed(settings.index, encoder, bar.passages, carried)
-    generation = rebuild_caches(settings.index, encoder.card, settings.asked_tier)
-    # It is there; what is asked is which it has become.
-    grown = grow(settings.index, encoder.card, settings.asked_tier)
-    if given.json:
-        done = {"model": encoder.card.name, "embedded": embedded, "generation": generation}
-        held = {"tier": grown.tier, "recall": grown.manifest.recall["all"]} if grown.manifest else {}
-        print(json.dumps(done | held))
-    else:
-        first = f"{embedded} passages embedded with {encoder.card.name}; " if embedded else ""
-        print(f"{first}search caches made anew at generation {generation}")
-        console.grown(grown)
-    return 0
-
-
 def run_migrate(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge migrate`."""
     from index.migrate import migrate

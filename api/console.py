@@ -18,6 +18,8 @@ from rich.text import Text
 from index.records import Entry, Window, published_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.batch import BatchOut
     from api.counting import CountsOut, FacetsOut, HistogramOut
     from api.exports import ExportOut
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from index.ingest import Report
     from index.operators import Reading
     from index.records import Version
+    from index.salvage import Salvaged
     from index.search import Results
+    from index.verify import Verified
 
 _SHOWN_FAILURES = 20
 _SHOWN_REASONS = 10
@@ -408,3 +412,38 @@ def comparison(found: "Comparison") -> None:
 
 def _number(value: Any) -> str:
     return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def verified(found: "Verified") -> None:
+    """What was looked at in an index, and what is wrong with it."""
+    for finding in found.findings:
+        print(str(finding).translate(_CONTROLS))
+    for note in found.notes:
+        print(f"({note})")
+    looked_at = ", ".join(f"{count} {what}" for what, count in found.checked.items())
+    if found.findings:
+        print(f"{len(found.findings)} findings")
+    else:
+        print(f"nothing is wrong with generation {found.generation}: {looked_at}")
+
+
+def mended(model: str, done: "Mapping[str, int | bool]", generation: int) -> None:
+    """What a repair did."""
+    told = [
+        "the lists of the database made anew; " if done["lists"] else "",
+        f"{done['embedded']} passages embedded with {model}; " if done["embedded"] else "",
+        f"{done['cleared']} unused vectors cleared away; " if done["cleared"] else "",
+    ]
+    print(f"{''.join(told)}search caches made anew at generation {generation}")
+
+
+def salvaged(found: "Salvaged", into: "Path") -> None:
+    """What of a damaged index was written to a new one."""
+    print(
+        f"{found.entries} entries, {found.versions} versions, {found.passages} passages written to {into}, "
+        f"{found.embedded} of them embedded again"
+    )
+    if found.earlier:
+        print(f"{found.earlier} earlier versions are lost")
+    for name in found.lost:
+        print(f"lost: {name}".translate(_CONTROLS))

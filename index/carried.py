@@ -7,7 +7,6 @@ card and the space of the model.
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from embed import ModelCard
+from index import durable
 from index.errors import ModelMismatch, StorageError, UnreadableVectors
 from index.space import Space
 from index.store import Encoded, Store
@@ -177,7 +177,7 @@ def write_vectors(path: Path, card: ModelCard, space: Space, batches: Iterable[M
                 db.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", [(*row, _sum(*row)) for row in rows])
                 count += len(batch)
             db.execute("COMMIT")
-        os.replace(part, path)
+        durable.put(part, path)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:

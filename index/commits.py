@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from index.database import Database
 from index.records import Entry
 from index.rows import Encoded, micros_of
 from index.space import Space
+from index.sums import seal_catalogue, seal_everything, seal_generations, vector_sum
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Commits(Database):
                        ON CONFLICT (name) DO UPDATE SET origin = excluded.origin, tz = excluded.tz""",
                     (origin.source, origin.path, origin.tz),
                 )
+            if changes.origins:
+                seal_catalogue(db)
             _insert_vectors(db, changes.vectors or {}, card.fingerprint)
             for entry_id in changes.withdrawn:
                 _bury(db, entry_id, generation)
@@ -99,18 +103,42 @@ class Commits(Database):
                 "INSERT INTO meta VALUES ('space', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (space.to_json(),),
             )
+            seal_catalogue(db)
             _stamp(db, generation)
         return generation
+
+    def rename(self) -> None:
+        """Give the index a name that no other has, so that nothing that was made for it or is open is taken for its own."""
+        with self.writing() as db:
+            identity = uuid.uuid4().hex
+            db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (identity,))
+            seal_everything(db)
+            self._identity = identity
+
+    def drop_vectors(self, numbers: Iterable[int]) -> None:
+        """Forget these rows of vectors, to have them made again."""
+        with self.writing() as db:
+            db.executemany("DELETE FROM vectors WHERE id = ?", [(number,) for number in numbers])
+
+    def drop_unused_vectors(self) -> int:
+        """Forget the vectors of no passage, of whatever model; return how many they were."""
+        with self.writing() as db:
+            return db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT vector_hash FROM passages)").rowcount
+
+    def seal(self) -> None:
+        """Give sums to rows of an earlier release."""
+        with self.writing() as db:
+            seal_everything(db)
 
 
 def _next_generation(db: sqlite3.Connection) -> int:
     generation = int(db.execute("SELECT max(number) FROM generations").fetchone()[0]) + 1
-    db.execute("INSERT INTO generations VALUES (?, 0)", (generation,))
+    db.execute("INSERT INTO generations (number, committed) VALUES (?, 0)", (generation,))
     return generation
 
 
 def _stamp(db: sqlite3.Connection, generation: int) -> None:
-    """Write down when a generation came to be: last, as near to the moment at which it can be seen as may be.
+    """Write down when a generation came to be, and its sum: last, as near to the moment at which it can be seen as may be.
 
     A clock that was set back must not let a generation come before the one that it follows.
     """
@@ -118,6 +146,7 @@ def _stamp(db: sqlite3.Connection, generation: int) -> None:
         "UPDATE generations SET committed = max(?, (SELECT committed + 1 FROM generations WHERE number = ?)) WHERE number = ?",
         (time.time_ns() // 1000, generation - 1, generation),
     )
+    seal_generations(db, generation)
 
 
 def _bury(db: sqlite3.Connection, entry_id: str, generation: int) -> None:
@@ -159,8 +188,10 @@ def _insert_passages(db: sqlite3.Connection, version: int, passages: Sequence[Ne
 
 def _insert_vectors(db: sqlite3.Connection, vectors: Mapping[bytes, Encoded], model: str) -> None:
     """Half precision keeps four digits of a cosine, more than 8-bit weights have."""
+    rows = ((key, one.vector.astype("<f2").tobytes(), one.words.tobytes()) for key, one in vectors.items())
     db.executemany(
-        """INSERT INTO vectors (model, hash, vector, words) VALUES (?, ?, ?, ?)
-           ON CONFLICT (model, hash) DO UPDATE SET vector = excluded.vector, words = excluded.words WHERE words IS NULL""",
-        [(model, key, one.vector.astype("<f2").tobytes(), one.words.tobytes()) for key, one in vectors.items()],
+        """INSERT INTO vectors (model, hash, vector, words, sum) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (model, hash) DO UPDATE SET vector = excluded.vector, words = excluded.words, sum = excluded.sum
+           WHERE words IS NULL""",
+        ((model, *row, vector_sum(*row)) for row in rows),
     )

@@ -1,6 +1,7 @@
 """The SQLite file of an index: how it is made and opened, and who may read and write it at once."""
 
 import contextlib
+import os
 import queue
 import sqlite3
 import uuid
@@ -9,13 +10,15 @@ from pathlib import Path
 from typing import Self
 
 from embed import ModelCard
-from index import lock, migrations
+from index import lock, migrations, seal
 from index.conditions import FUNCTIONS
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, StorageError
+from index.integrity import catalogue_damage, damage
 from index.space import Space
+from index.sums import seal_catalogue
 
 FILE = "index.sqlite"
-_APPLICATION_ID = 0x46494C52  # "FILR"
+APPLICATION_ID = 0x46494C52  # "FILR"
 _PAGE = 16384
 """Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
 of each would stay empty."""
@@ -26,29 +29,48 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._whole = False
+        """Whether it was found as it should be, so that it can be left so."""
+        self._identity: str | None = None
+        self._looks_only = False
+        self._unlocked: seal.Seal | None = None
+        """What the file was like that is read without SQLite's locks, where nothing can be written."""
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._open: list[sqlite3.Connection] = []
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open an existing index. Raises `NotAnIndex` when there is none, or one that this release cannot read."""
-        if not (folder / FILE).is_file():
-            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
+        cls._require_file(folder)
         store = cls(folder)
         try:
             with store.reading() as db:
                 application = db.execute("PRAGMA application_id").fetchone()[0]
                 version = db.execute("PRAGMA user_version").fetchone()[0]
-            if application != _APPLICATION_ID:
+            if application != APPLICATION_ID:
                 raise NotAnIndex(f"{folder / FILE} is not a filrouge index; choose another folder")
             if version > len(migrations.STEPS):
                 raise NotAnIndex(f"{folder} was written by a newer filrouge (layout {version}); upgrade this one")
             if version < len(migrations.STEPS):
                 store._migrate(version)
+            store._require_whole()
         except BaseException:
             store.close()
             raise
         return store
+
+    @classmethod
+    def look(cls, folder: Path) -> Self:
+        """Open an existing index to look at what is there: nothing is checked, brought up or written. Raises `NotAnIndex`."""
+        cls._require_file(folder)
+        store = cls(folder)
+        store._looks_only = True
+        return store
+
+    @classmethod
+    def _require_file(cls, folder: Path) -> None:
+        if not (folder / FILE).is_file():
+            raise NotAnIndex(f"no index in {folder}: make one with filrouge index PATH --index {folder}")
 
     @classmethod
     def create(cls, folder: Path, card: ModelCard, space: Callable[[], Space]) -> Self:
@@ -72,12 +94,15 @@ class Database:
             with store.reading() as db:
                 db.execute(f"PRAGMA page_size = {_PAGE}")
             with store.writing() as db:
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             store._migrate(0)
             with store.writing() as db:
                 db.execute("INSERT INTO meta VALUES ('card', ?)", (card.to_json(),))
                 db.execute("INSERT INTO meta VALUES ('identity', ?)", (uuid.uuid4().hex,))
                 db.execute("INSERT INTO meta VALUES ('space', ?)", (means,))
+                seal_catalogue(db)
+            store._whole = True
+            store._identity = store.identity()
         except BaseException:
             # Half an index would be refused ever after.
             store.close()
@@ -91,7 +116,7 @@ class Database:
         try:
             if (folder / FILE).is_file() or not folder.exists():
                 return
-            if any(path.name != lock.FILE for path in folder.iterdir()):
+            if any(path.name not in (lock.FILE, seal.FILE) for path in folder.iterdir()):
                 raise NotAnIndex(f"{folder} is not empty and holds no index; choose another folder for --index")
         except OSError as error:
             raise StorageError(f"cannot make an index in {folder}: {error.strerror or error}") from error
@@ -99,15 +124,19 @@ class Database:
     @classmethod
     def discard(cls, folder: Path) -> None:
         """Delete the database of `folder`, so that it is no index any more."""
-        for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        for name in (FILE, f"{FILE}-journal", f"{FILE}-wal", f"{FILE}-shm", seal.FILE):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Give every connection back; the store must not be used afterwards."""
+        generation = self._last_generation() if self._open and self._whole else None
         for db in self._open:
             db.close()
         self._open.clear()
+        if generation is not None:
+            # The last connection has brought into the file what was beside it.
+            seal.leave(self._path, generation)
 
     def __enter__(self) -> Self:
         return self
@@ -122,8 +151,9 @@ class Database:
             try:
                 db = self._idle.get_nowait()
             except queue.Empty:
-                # A connection serves one thread at a time and may serve another next.
-                db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+                if is_unlocked(self._path) and self._unlocked is None:
+                    self._unlocked = seal.of(self._path, 0)
+                db = connect(self._path, self._looks_only)
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
@@ -131,8 +161,56 @@ class Database:
                     db.create_function(name, takes, function, deterministic=True)
             try:
                 yield db
+                self._require_same(db)
             finally:
                 self._idle.put(db)
+
+    def _require_same(self, db: sqlite3.Connection) -> None:
+        """Raise `StorageError` when another index was put in the place of the one that was opened, also while it was read."""
+        if self._identity is not None:
+            row = db.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+            if row is None or row[0] != self._identity:
+                raise StorageError(f"the index {self._path.parent} was replaced while it was open: open it again")
+        if self._unlocked is not None and (not is_unlocked(self._path) or seal.of(self._path, 0) != self._unlocked):
+            raise StorageError(
+                f"the index {self._path.parent} was written by another while this process, which may not write there, read it: "
+                "open it again"
+            )
+
+    def _last_generation(self) -> int | None:
+        with contextlib.suppress(StorageError), self.reading() as db:
+            return int(db.execute("SELECT max(number) FROM generations").fetchone()[0])
+        return None
+
+    def _require_whole(self) -> None:
+        """Raise `StorageError` when something is wrong with what is in the database, unless it is as it was left."""
+        if self._is_finished():
+            left, generation = seal.sealed(self._path), self._last_generation()
+            now = seal.of(self._path, generation or 0)
+            untouched = left is not None and (left.size, left.changed) == (now.size, now.changed)
+            if left and untouched and left.generation > now.generation:
+                raise StorageError(
+                    f"the index {self._path.parent} had {left.generation} generations and has {now.generation}: "
+                    f"{FILE}-wal beside it was lost or damaged; filrouge restore brings a backup back, "
+                    "and filrouge repair takes what is left for all there is"
+                )
+            known = untouched or seal.is_known(self._path, now)
+            with self.reading() as db:
+                # What every answer rests on, and is quick to check, whatever the file looks like.
+                found = next((catalogue_damage if known else damage)(db), None)
+            if found:
+                raise NotAnIndex(
+                    f"the index {self._path.parent} is damaged: {found.place} {found.offence}; "
+                    "filrouge verify says what else is, and filrouge repair what can be mended"
+                )
+            if not known:
+                seal.leave(self._path, now.generation)
+            self._whole = True
+            self._identity = self.identity()
+
+    def _is_finished(self) -> bool:
+        with self.reading() as db:
+            return bool(db.execute("SELECT 1 FROM meta WHERE key = 'space' OR key = 'identity'").fetchone())
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -151,6 +229,9 @@ class Database:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+        if self._whole and (generation := self._last_generation()) is not None:
+            # A large log was brought into the file just now.
+            seal.leave(self._path, generation)
 
     def _migrate(self, version: int) -> None:
         with self.reading() as db:
@@ -200,6 +281,27 @@ class Database:
             )
 
 
+def connect(path: Path, looks_only: bool = False) -> sqlite3.Connection:
+    """A connection to a database, also where nothing can be written. One thread uses it at a time, and another may be next."""
+    where = path.absolute().as_uri()
+    if is_unlocked(path):
+        where += "?mode=ro&immutable=1"
+    elif looks_only and _has_log(path):
+        # Else the last to close would bring the log into the file.
+        where += "?mode=ro"
+    return sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
+
+
+def is_unlocked(path: Path) -> bool:
+    """Whether a database is read without locks: SQLite agrees with writers by files beside it, which cannot be made here."""
+    return not os.access(path.parent, os.W_OK) and not _has_log(path)
+
+
+def _has_log(path: Path) -> bool:
+    beside = path.with_name(f"{path.name}-wal")
+    return beside.exists() and beside.stat().st_size > 0
+
+
 @contextlib.contextmanager
 def _storage_errors(path: Path) -> Iterator[None]:
     """SQLite's failures as ours, each with what to do about it."""
@@ -207,13 +309,16 @@ def _storage_errors(path: Path) -> Iterator[None]:
         yield
     except FilrougeError:
         raise
+    except UnicodeDecodeError as error:
+        # SQLite quotes what is damaged in what it says of it.
+        raise NotAnIndex(f"{path} is damaged or not an index: it holds bytes that are no text") from error
     except sqlite3.Error as error:
         text = str(error)
         if "disk is full" in text or "disk I/O error" in text:
             why = f"{text}; free some space and run the same command again: nothing of the unfinished step was kept"
         elif "readonly" in text or "unable to open" in text:
             why = f"{text}; check that the folder exists and may be written"
-        elif "not a database" in text or "malformed" in text:
+        elif "not a database" in text or "malformed" in text or "decode" in text:
             raise NotAnIndex(f"{path} is damaged or not an index: {text}") from error
         else:
             why = text

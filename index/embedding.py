@@ -9,9 +9,11 @@ from embed import Encoder
 from index.carried import Carried
 from index.chunk import context, cut
 from index.records import Entry
-from index.space import Space, content_spans
+from index.space import Space, content_spans, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
 
+_TOGETHER = 512
+"""Texts that are embedded before their vectors are kept, where they are not a commit's."""
 Text = tuple[str, str]
 """What the model reads of a passage, and its language."""
 
@@ -21,10 +23,37 @@ def passages(entry: Entry, encoder: Encoder) -> list[tuple[NewPassage, Text]]:
     found = []
     for start, end in cut(entry.title, entry.text, encoder.count_tokens, encoder.card.token_limit):
         text = context(entry.title, entry.text[start:end])
-        # The language is in it, because the words of a passage are kept less the mean of its language.
-        digest = hashlib.blake2b(f"{entry.lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        found.append((NewPassage(start, end, digest), (text, entry.lang)))
+        found.append((NewPassage(start, end, text_hash(text, entry.lang)), (text, entry.lang)))
     return found
+
+
+def text_hash(text: str, lang: str) -> bytes:
+    """What the vector of a text is kept under. The language is in it, because the words of a passage are kept less the mean of
+    its language.
+    """
+    return hashlib.blake2b(f"{lang}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def embed_missing(store: Store, encoder: Encoder, carried: Carried | None = None) -> int:
+    """Embed the texts of passages, also of earlier versions, that have no vector of the index's model; return how many.
+
+    Texts that `carried` has the vectors of are not embedded.
+    """
+    space = store.space() or space_of(encoder)
+    pending: dict[bytes, Text] = {}
+    count = 0
+
+    def keep() -> int:
+        vectors, computed = embed(pending, store, encoder, space, carried)
+        store.add_vectors(vectors, encoder.card.fingerprint)
+        pending.clear()
+        return computed
+
+    for _, lang, title, text, key in store.unread_passages():
+        pending[key] = (context(title, text), lang)
+        if len(pending) >= _TOGETHER:
+            count += keep()
+    return count + keep()
 
 
 def embed(

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ LAYOUT = 2
 _STAMP = "filrouge.json"
 _KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 """The files of one tantivy segment."""
+_TAIL = 4096
+"""Bytes from the end of a file that hold its footer, which takes a hundred."""
 _MEMORY = 64 * 1024 * 1024
 _FEW = 4096
 """Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
@@ -62,14 +64,10 @@ class TantivyTerms:
         self._owner = owner
         self._schema = _schema()
         self._writer: tantivy.IndexWriter | None = None
+        self._links: tempfile.TemporaryDirectory[str] | None = None
         stamp = self._stamp()
-        _check_files(folder)
-        try:
-            self._index = tantivy.Index.open(str(folder))
-            self._index.register_tokenizer("terms", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
-            self._index.reload()
-        except ValueError as error:
-            raise CacheUnusable(str(error)) from error
+        _check_files(folder, stamp)
+        self._index = self._opened()
         self.generation = int(stamp["generation"])
         self._removed = int(stamp["removed"])
 
@@ -93,9 +91,28 @@ class TantivyTerms:
             shutil.rmtree(fresh, ignore_errors=True)
         return cls(folder, owner)
 
+    def _opened(self) -> tantivy.Index:
+        try:
+            folder = self._folder
+            if not os.access(folder, os.W_OK):
+                # tantivy makes a lock in the folder of an index even to read it: a folder of links will do.
+                self._links = tempfile.TemporaryDirectory(prefix="filrouge-terms-", ignore_cleanup_errors=True)
+                for path in folder.resolve().iterdir():
+                    if not path.name.endswith(".lock"):
+                        Path(self._links.name, path.name).symlink_to(path)
+                folder = Path(self._links.name)
+            index = tantivy.Index.open(str(folder))
+            index.register_tokenizer("terms", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+            index.reload()
+        except (OSError, ValueError) as error:
+            raise CacheUnusable(str(error)) from error
+        return index
+
     def _stamp(self) -> dict[str, Any]:
         try:
             stamp: dict[str, Any] = json.loads((self._folder / _STAMP).read_text(encoding="utf-8"))
+            if stamp.pop("sum", None) != _sum_of(stamp):
+                raise CacheUnusable("the stamp is damaged, or of another release")
             if (stamp["layout"], stamp["owner"]) != (LAYOUT, self._owner):
                 raise CacheUnusable("made by another release or for another index")
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -111,7 +128,11 @@ class TantivyTerms:
         try:
             if stamp["commit"] != _commit_number(self._folder) or int(stamp["generation"]) <= self.generation:
                 return
-            self._index.reload()
+            if self._links:
+                # What is new has no link yet.
+                self._index = self._opened()
+            else:
+                self._index.reload()
         except (OSError, ValueError, KeyError) as error:
             raise CacheUnusable(str(error)) from error
         self.generation = int(stamp["generation"])
@@ -153,8 +174,16 @@ class TantivyTerms:
 
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
+            self._sweep()
             self._writer = self._index.writer(_MEMORY, num_threads=1)
         return self._writer
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed had begun: tantivy would give files the same names, and stop there."""
+        live = {*_live_files(_meta(self._folder)), "meta.json", _STAMP}
+        for path in self._folder.iterdir():
+            if path.name not in live and not path.name.startswith("."):
+                path.unlink(missing_ok=True)
 
     @property
     def stale(self) -> bool:
@@ -247,31 +276,63 @@ def _commit_number(folder: Path) -> int:
     return int(_meta(folder)["opstamp"])
 
 
-def _check_files(folder: Path) -> None:
-    """Raise `CacheUnusable` unless every file of the last commit is whole.
+def _live_files(meta: dict[str, Any]) -> Iterator[str]:
+    """The names of the files that a commit consists of."""
+    for segment in meta["segments"]:
+        name = segment["segment_id"].replace("-", "")
+        deletes = segment["deletes"]
+        for kind in (*_KINDS, *([f"{deletes['opstamp']}.del"] if deletes else [])):
+            yield f"{name}.{kind}"
+
+
+def _check_files(folder: Path, stamp: dict[str, Any]) -> None:
+    """Raise `CacheUnusable` unless every file of the last commit is whole, and the one that was stamped.
 
     Tantivy writes a checksum behind each file and never looks at it when it opens one: a damaged byte would give wrong
-    passages, or end the process.
+    passages, or end the process. Nor does it know a file from one of another index.
     """
     try:
         meta = _meta(folder)
-        for segment in meta["segments"]:
-            name = segment["segment_id"].replace("-", "")
-            deletes = segment["deletes"]
-            for kind in (*_KINDS, *([f"{deletes['opstamp']}.del"] if deletes else [])):
-                try:
-                    data = memoryview((folder / f"{name}.{kind}").read_bytes())
-                except FileNotFoundError:
-                    if _meta(folder) == meta:
-                        raise
-                    # Another process has committed, and swept up what its commit replaced.
-                    return _check_files(folder)
-                # The body, a footer in JSON, its length, and a number that tantivy ends every file with.
-                footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-                if footer < 0 or zlib.crc32(data[:footer]) != json.loads(bytes(data[footer:-8]))["crc"]:
-                    raise CacheUnusable(f"{name}.{kind} is damaged")
+        # Another process may be between its commit and the stamp of it.
+        stamped: dict[str, int] | None = stamp["files"] if stamp["commit"] == meta["opstamp"] else None
+        if stamped and stamped.get("meta.json") != zlib.crc32((folder / "meta.json").read_bytes()) and meta == _meta(folder):
+            raise CacheUnusable("meta.json is damaged")
+        for name in _live_files(meta):
+            try:
+                data = memoryview((folder / name).read_bytes())
+            except FileNotFoundError:
+                if _meta(folder) == meta:
+                    raise
+                # Another process has committed, and swept up what its commit replaced.
+                return _check_files(folder, stamp)
+            footer, kept = _footer(data)
+            if zlib.crc32(data[:footer]) != kept or (stamped and stamped.get(name) != kept):
+                raise CacheUnusable(f"{name} is damaged")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheUnusable(str(error)) from error
+
+
+def _footer(data: memoryview) -> tuple[int, int]:
+    """Where the footer of a file begins, and the checksum of all before it."""
+    # The body, a footer in JSON, its length, and a number that tantivy ends every file with.
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    if footer < 0:
+        raise CacheUnusable("a file is cut off")
+    return footer, int(json.loads(bytes(data[footer:-8]))["crc"])
+
+
+def _sums(folder: Path) -> dict[str, int]:
+    """The checksums of the files of the last commit, as tantivy has written them, and of its description of them."""
+    sums = {"meta.json": zlib.crc32((folder / "meta.json").read_bytes())}
+    for name in _live_files(_meta(folder)):
+        with (folder / name).open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+            sums[name] = _footer(memoryview(file.read()))[1]
+    return sums
+
+
+def _sum_of(stamp: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(stamp, sort_keys=True).encode())
 
 
 def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> None:
@@ -281,7 +342,9 @@ def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> Non
         "generation": generation,
         "removed": removed,
         "commit": _commit_number(folder),
+        "files": _sums(folder),
     }
+    stamp["sum"] = _sum_of(stamp)
     handle, name = tempfile.mkstemp(prefix=".stamp-", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -75,4 +75,15 @@ def m002_words(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE vectors ADD COLUMN words BLOB")
 
 
-STEPS: list[Callable[[sqlite3.Connection], None]] = [m001_entries_versions_passages_vectors, m002_words]
+def m003_sums(db: sqlite3.Connection) -> None:
+    """What tells a damaged row from what was written (`index.sums`); null in rows that an earlier release wrote.
+
+    A generation's sum is over all that was born and died in it, so that these must be found by it.
+    """
+    db.execute("ALTER TABLE vectors ADD COLUMN sum BLOB")
+    db.execute("ALTER TABLE generations ADD COLUMN sum BLOB")
+    db.execute("CREATE INDEX versions_born ON versions (born)")
+    db.execute("CREATE INDEX versions_died ON versions (died) WHERE died IS NOT NULL")
+
+
+STEPS: list[Callable[[sqlite3.Connection], None]] = [m001_entries_versions_passages_vectors, m002_words, m003_sums]

@@ -12,6 +12,7 @@ from embed import ModelCard
 from embed.encoder import Vectors
 from index.conditions import Condition, Phrase, Word, compiled
 from index.database import Database
+from index.errors import StorageError
 from index.records import Ids, Passage, Window
 from index.rows import (
     ALIVE,
@@ -31,6 +32,7 @@ from index.rows import (
     vector_of,
 )
 from index.space import Codes
+from index.sums import are_whole_words, is_whole_vector
 
 
 class Passages(Database):
@@ -60,7 +62,7 @@ class Passages(Database):
         return [Passage(row[0], entry_of(row[3:]), row[1], row[2]) for row in rows]
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
-        """The passages with these ids, of whatever generation."""
+        """The passages with these ids, of whatever generation. Raises `StorageError` for one that there is not: it was lost."""
         found: dict[int, Passage] = {}
         with self.reading() as db:
             for some in batches(ids):
@@ -69,6 +71,12 @@ class Passages(Database):
                 )
                 for row in rows:
                     found[row[0]] = Passage(row[0], entry_of(row[3:]), row[1], row[2])
+        lost = next((i for i in ids if i not in found), None)
+        if lost is not None:
+            raise StorageError(
+                f"passage {lost} of the index {self._path.parent} is lost: filrouge verify says what else is damaged, and "
+                "filrouge restore brings a backup back"
+            )
         return found
 
     def entry_keys(self, ids: Sequence[int]) -> dict[int, str]:
@@ -106,11 +114,14 @@ class Passages(Database):
             width = -(-card.dimension // 8)
             for some in batches(ids):
                 rows = db.execute(
-                    f"""SELECT p.id, x.words FROM passages p
+                    f"""SELECT p.id, x.hash, x.words, x.sum FROM passages p
                         CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash WHERE p.id IN ({marks(some)})""",
                     (card.fingerprint, *some),
                 )
-                found.update((i, np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)) for i, signs in rows)
+                for i, key, signs, kept in rows:
+                    if not are_whole_words(key, signs, kept):
+                        raise self._damaged("the words are", i)
+                    found[i] = np.frombuffer(signs, dtype=np.uint8).reshape(-1, width)
         return found
 
     def vectors(self, ids: Sequence[int]) -> tuple[list[str], Vectors]:
@@ -120,12 +131,14 @@ class Passages(Database):
         card = self.card()
         with self.reading() as db:
             for some in batches(sorted(ids)):
-                for lang, blob in db.execute(
-                    f"""SELECT v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                for i, lang, key, blob, kept in db.execute(
+                    f"""SELECT p.id, v.lang, x.hash, x.vector, x.sum FROM passages p JOIN versions v ON v.id = p.version_id
                         CROSS JOIN vectors x ON x.model = ? AND x.hash = p.vector_hash
                         WHERE p.id IN ({marks(some)}) ORDER BY p.id""",
                     (card.fingerprint, *some),
                 ):
+                    if not is_whole_vector(key, blob, kept):
+                        raise self._damaged("the vector is", i)
                     langs.append(lang)
                     rows.append(vector_of(blob, card.dimension))
         return langs, np.stack(rows) if rows else np.zeros((0, card.dimension), dtype=np.float32)
@@ -288,7 +301,7 @@ class Passages(Database):
             with self.reading() as db:
                 # CROSS JOIN keeps SQLite from going through all passages for each vector: it does not know how many there are.
                 rows = db.execute(
-                    f"""SELECT p.id, v.lang, x.vector FROM passages p JOIN versions v ON v.id = p.version_id
+                    f"""SELECT p.id, v.lang, x.hash, x.vector, x.sum FROM passages p JOIN versions v ON v.id = p.version_id
                         CROSS JOIN vectors x ON x.model = :model AND x.hash = p.vector_hash
                         WHERE {where} AND p.id > :last ORDER BY p.id LIMIT 5000""",
                     {"generation": generation, "last": last, "model": card.fingerprint},
@@ -296,10 +309,55 @@ class Passages(Database):
             if not rows:
                 return
             last = rows[-1][0]
+            for i, _, key, blob, kept in rows:
+                if not is_whole_vector(key, blob, kept):
+                    raise self._damaged("the vector is", i)
             yield (
-                np.array([i for i, _, _ in rows], dtype=np.int64),
-                [lang for _, lang, _ in rows],
-                np.stack([vector_of(blob, card.dimension) for _, _, blob in rows]),
+                np.array([row[0] for row in rows], dtype=np.int64),
+                [row[1] for row in rows],
+                np.stack([vector_of(row[3], card.dimension) for row in rows]),
+            )
+
+    def _damaged(self, what: str, passage: int) -> StorageError:
+        return StorageError(
+            f"passage {passage} of the index {self._path.parent} is damaged, {what} not what was written: "
+            "filrouge verify says what else is damaged, and filrouge repair embeds it again"
+        )
+
+    def living(self, generation: int) -> Ids:
+        """The ids of the passages of `generation`, ascending."""
+        return self.allowed(generation, Window())
+
+    def all_passages(self) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """Every passage there ever was: its id, language, title and text, and what its vector is kept under."""
+        return self._passages("TRUE")
+
+    def unread_passages(self) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """The same of those that the index's model should have read and has not."""
+        model = self.card().fingerprint
+        read = f"EXISTS (SELECT 1 FROM vectors x WHERE x.model = '{model}' AND x.hash = p.vector_hash AND x.words IS NOT NULL)"
+        return self._passages(f"{LAST} AND NOT {read}")
+
+    def _passages(self, where: str) -> Iterator[tuple[int, str, str, str, bytes]]:
+        last = 0
+        while True:
+            with self.reading() as db:
+                rows = db.execute(
+                    f"""SELECT p.id, v.lang, v.title, v.text, p.start, p."end", p.vector_hash
+                        FROM passages p JOIN versions v ON v.id = p.version_id
+                        WHERE {where} AND p.id > ? ORDER BY p.id LIMIT 2000""",
+                    (last,),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from ((i, lang, title, text[start:end], key) for i, lang, title, text, start, end, key in rows)
+
+    def unused_vectors(self) -> int:
+        """How many vectors are of no passage, of whatever generation or model."""
+        with self.reading() as db:
+            return int(
+                db.execute("SELECT count(*) FROM vectors WHERE hash NOT IN (SELECT vector_hash FROM passages)").fetchone()[0]
             )
 
     def died(self, after: int, upto: int) -> Ids:

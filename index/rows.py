@@ -10,6 +10,7 @@ import numpy as np
 
 from embed.encoder import Vectors
 from index import dates
+from index.errors import InvalidRequest, StorageError
 from index.records import Entry
 from index.space import Codes
 
@@ -21,7 +22,7 @@ LAST = "p.born = (SELECT max(last.born) FROM passages last WHERE last.version_id
 THEN = f"{ALIVE.format('v')} AND {LAST}"
 """Of an earlier generation are the versions that were there, and of each the last passages that it got: when an index is given
 another model, every version gets passages for that one, and the others cannot be compared with its questions."""
-ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url"
+ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url, v.content_hash"
 FROM_VERSIONS = "FROM versions v JOIN entries e ON e.id = v.entry_id JOIN sources s ON s.id = e.source_id"
 FROM_PASSAGES = (
     "FROM passages p JOIN versions v ON v.id = p.version_id JOIN entries e ON e.id = v.entry_id "
@@ -91,19 +92,30 @@ def vector_of(blob: bytes, dimension: int) -> Vectors:
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
-    """The entry in a row of the columns `ENTRY`."""
-    source, key, title, text, lang, published, tz, precision, clock, url = row
-    return Entry(
-        source=source,
-        key=key,
-        title=title,
-        text=text,
-        lang=lang,
-        published=moment_of(published, tz),
-        precision=precision,
-        clock=clock_time.fromisoformat(clock) if clock else None,
-        url=url,
-    )
+    """The entry in a row of the columns `ENTRY`. Raises `StorageError` unless it has the content hash that was kept with it."""
+    source, key, title, text, lang, published, tz, precision, clock, url, kept = row
+    try:
+        entry = Entry(
+            source=source,
+            key=key,
+            title=title,
+            text=text,
+            lang=lang,
+            published=moment_of(published, tz),
+            precision=precision,
+            clock=clock_time.fromisoformat(clock) if clock else None,
+            url=url,
+        )
+        whole = entry.content_hash == kept
+    except (ValueError, TypeError, AttributeError, OverflowError, InvalidRequest):
+        # A number where a text was, a zone that is none: SQLite keeps whatever its bytes say.
+        whole = False
+    if not whole:
+        raise StorageError(
+            f"an entry of the index is damaged, and not what was written: '{key}' of '{source}'; filrouge verify says what "
+            "else is, and filrouge restore brings a backup back"
+        )
+    return entry
 
 
 def micros_of(moment: datetime | None) -> int | None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from embed.encoder import Vectors
 from embed.stages import stage
+from index import durable
 from index.quantised import Mask, Quantised, working
 from index.records import Ids, Ranking
 from index.tiers import SHARE
@@ -155,10 +156,11 @@ class FaissVectors:
         faiss.copy_array_to_vector(whole.ids, mapped.id_map)
         mapped.ntotal = len(whole.ids)
         folder.mkdir(parents=True, exist_ok=True)
+        target = folder / f"vectors-{owner}-{self.generation}.faiss"
         handle, name = tempfile.mkstemp(prefix=".vectors-", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                check = 0
+                check = _seed(target)
 
                 def write(part: bytes) -> None:
                     nonlocal check
@@ -168,10 +170,7 @@ class FaissVectors:
                 # FAISS comes with a description of its types that leaves this class out.
                 faiss.write_index(mapped, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
                 file.write(check.to_bytes(_CHECK, "little"))
-                file.flush()
-                os.fsync(file.fileno())
-            target = folder / f"vectors-{owner}-{self.generation}.faiss"
-            Path(name).replace(target)
+            durable.put(Path(name), target)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -179,6 +178,14 @@ class FaissVectors:
         for path in (*folder.glob("vectors-*.faiss"), *folder.glob(".vectors-*")):
             if path != target:
                 path.unlink(missing_ok=True)
+
+    @classmethod
+    def is_whole(cls, path: Path) -> bool:
+        """Whether a file that `save` wrote is as it was written."""
+        try:
+            return _intact(path)
+        except OSError:
+            return False
 
     @classmethod
     def saved(cls, folder: Path, owner: str, upto: int) -> int:
@@ -270,9 +277,14 @@ def _held(segments: Sequence[_Segment], ids: Ids) -> Ids:
     return ids[np.isin(ids, np.concatenate([segment.ids for segment in segments]))]
 
 
+def _seed(path: Path) -> int:
+    """What the checksum begins with: the name, so that one file is not taken for another that was put in its place."""
+    return zlib.crc32(path.name.encode())
+
+
 def _intact(path: Path) -> bool:
     """Whether the file ends with its checksum; FAISS itself believes whatever it reads."""
-    check, left = 0, path.stat().st_size - _CHECK
+    check, left = _seed(path), path.stat().st_size - _CHECK
     with path.open("rb") as file:
         while left > 0 and (part := file.read(min(left, 1 << 20))):
             check, left = zlib.crc32(part, check), left - len(part)

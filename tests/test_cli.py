@@ -1,5 +1,6 @@
 """The command line: in this process where that shows the same, in one of its own for exit statuses and streams."""
 
+import dataclasses
 import io
 import json
 import os
@@ -17,9 +18,10 @@ from starlette.testclient import TestClient
 
 from api.cli import build_parser, main
 from embed import EmbedError, Encoder, load
-from embed.encoder import Reading, Span
+from embed.encoder import ModelCard, Reading, Span
 from embed.hashing import HashingEncoder
 from index.store import Store
+from index.sums import seal_catalogue
 
 SOURCE = "seeds/000_43b67c511cce9011.txt"
 CORPUS = [
@@ -435,16 +437,23 @@ def test_a_path_that_no_system_takes_is_refused(capsys: pytest.CaptureFixture[st
 # Which model
 
 
+def made_by(folder: Path, name: str) -> ModelCard:
+    """Give an index the name of another model, as if that had made its vectors; its card before."""
+    with Store.open(folder) as store:
+        own = store.card()
+        card = dataclasses.replace(own, name=name)
+        with store.writing() as db:
+            db.execute("UPDATE meta SET value = ? WHERE key = 'card'", (card.to_json(),))
+            db.execute("UPDATE vectors SET model = ?", (card.fingerprint,))
+            seal_catalogue(db)
+    return own
+
+
 def test_an_index_refuses_another_model_by_name_and_says_what_repairs_it(
     capsys: pytest.CaptureFixture[str], seeds: Path
 ) -> None:
     told(capsys, 0, "index", seeds, "--index", "other", "--model", "hashing")
-    with Store.open(Path("other")) as store:
-        own = store.card()
-    store = Store(Path("other"))
-    with store.writing() as db:
-        db.execute('UPDATE meta SET value = replace(value, \'"name": "hashing"\', \'"name": "elsewhere"\')')
-    store.close()
+    own = made_by(Path("other"), "elsewhere")
     for command in (["search", "x"], ["index", str(seeds)]):
         _, err = told(capsys, 1, *command, "--index", "other", "--model", "hashing")
         assert sentence(err) == (
@@ -463,17 +472,20 @@ def test_without_a_model_the_one_of_the_index_is_taken(
     monkeypatch.delenv("FILROUGE_MODEL")
     capsys.readouterr()
     assert json.loads(told(capsys, 0, "search", "x", "--json")[0])["model"] == "hashing"
-    assert json.loads(told(capsys, 0, "repair", "--json")[0]) == {"model": "hashing", "embedded": 0, "generation": 1}
+    assert json.loads(told(capsys, 0, "repair", "--json")[0]) == {
+        "model": "hashing",
+        "embedded": 0,
+        "lists": False,
+        "cleared": 0,
+        "generation": 1,
+    }
 
 
 def test_a_model_that_the_index_cannot_lead_to_is_asked_for(
     capsys: pytest.CaptureFixture[str], indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FILROUGE_MODEL")
-    store = Store(indexed)
-    with store.writing() as db:
-        db.execute('UPDATE meta SET value = replace(value, \'"name": "hashing"\', \'"name": "my-folder"\')')
-    store.close()
+    made_by(indexed, "my-folder")
     capsys.readouterr()
     _, err = told(capsys, 1, "search", "x")
     assert sentence(err) == (

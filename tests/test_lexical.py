@@ -199,3 +199,19 @@ def test_terms_are_looked_for_as_they_are_and_never_parsed(folder: Path) -> None
     view = engine.view()
     for terms in (['AND ("'], ["terms:fr:drone"], ["*"], ["fr:drone OR 2023"], ["fr\0drone"], ["x" * 100_000]):
         assert list(view.matching(terms, 5)) == list(Ranking.empty())
+
+
+def test_what_a_killed_process_had_begun_is_in_no_one_s_way(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
+    engine = TantivyTerms(folder, "owner")
+    engine.remove(some(1))
+    engine.commit(5)
+    (deletes,) = [path for path in folder.iterdir() if path.name.endswith(".del") and path.name not in before]
+    # The commit after the next writes a file of the same name again, where its segment is the same.
+    begun = deletes.with_name(f"{deletes.name.partition('.')[0]}.{int(deletes.name.split('.')[1]) + 1}.del")
+    begun.write_bytes(b"half")
+    again = TantivyTerms(folder, "owner")
+    again.remove(some(3))
+    again.commit(6)
+    assert (again.generation, drones(again)) == (6, [])
+    assert begun.read_bytes() != b"half"

@@ -1,5 +1,6 @@
 """Caches made anew, and an index embedded with another model."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -18,11 +19,13 @@ from index import lock, migrations
 from index.errors import IndexBusy, ModelMismatch, NotAnIndex
 from index.ingest import ingest, reembed
 from index.records import Entry, Window
-from index.repair import rebuild_caches
+from index.repair import mend, rebuild_caches
 from index.search import Searcher
 from index.space import content_spans, estimate
 from index.store import FILE, Store
 from index.vectors import FaissVectors
+from index.verify import verify
+from tests.exact import lose_from_list
 
 OLD = HashingEncoder().card
 
@@ -298,7 +301,8 @@ def test_the_command_mends_an_index_of_the_first_release_and_says_so(
         f"embed it anew with filrouge repair --index {folder}"
     )
     mended = filrouge("repair", "--index", folder, "--json")
-    assert (mended.returncode, json.loads(mended.stdout)) == (0, {"model": "hashing", "embedded": 2, "generation": 2})
+    done = {"model": "hashing", "embedded": 2, "lists": False, "cleared": 0, "generation": 2}
+    assert (mended.returncode, json.loads(mended.stdout)) == (0, done)
     found = filrouge("search", "Kremlin", "--index", folder, "--json")
     assert (found.returncode, found.stderr) == (0, "")
     assert [hit["text"] for hit in json.loads(found.stdout)["hits"]] == ["Le Kremlin dément.", "Recette de crêpes."]
@@ -332,3 +336,54 @@ def test_a_mending_that_was_interrupted_leaves_the_index_refused_and_goes_on_whe
         assert reembed(folder, HashingEncoder()) == 6
     assert asked == [*texts[:4], "interrupted", *texts[4:]]
     assert len(found(folder, HashingEncoder())) == 6
+
+
+# What can be mended
+
+
+def test_lists_of_sqlite_that_have_lost_a_row_are_made_again(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        lose_from_list(db, folder / FILE, "versions_of_entry", "versions")
+    with pytest.raises(NotAnIndex, match="row 2 missing from index versions_of_entry"):
+        Store.open(folder)
+    mended = mend(folder, HashingEncoder())
+    assert (mended.lists, mended.embedded, mended.generation) == (True, 0, 2)
+    assert verify(folder, HashingEncoder).findings == []
+
+
+def test_vectors_that_are_damaged_or_missing_are_embedded_again_and_those_of_no_passage_cleared_away(folder: Path) -> None:
+    before = found(folder, HashingEncoder())
+    with Store.open(folder) as store:
+        (encoded,) = store.all_vectors()
+        store.add_vectors({b"of nothing": next(iter(encoded.values()))}, OLD.fingerprint)
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
+        db.execute("UPDATE vectors SET vector = zeroblob(length(vector)) WHERE id = 3")
+        db.execute("UPDATE vectors SET words = x'' WHERE id = 4")
+        db.execute("DELETE FROM vectors WHERE id = 5")
+    mended = mend(folder, HashingEncoder())
+    assert (mended.lists, mended.embedded, mended.cleared, mended.generation) == (False, 3, 1, 2)
+    assert verify(folder, HashingEncoder).findings == []
+    assert sorted(text for _, text, _ in found(folder, HashingEncoder())) == sorted(text for _, text, _ in before)
+
+
+def test_a_text_that_is_damaged_cannot_be_mended_and_is_named_with_what_to_do(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
+        db.execute("UPDATE versions SET text = text || '!' WHERE id = 3")
+        (entry_id,) = db.execute("SELECT entry_id FROM versions WHERE id = 3").fetchone()
+    with pytest.raises(NotAnIndex) as caught:
+        mend(folder, HashingEncoder())
+    assert str(caught.value).splitlines() == [
+        f"the index {folder} is damaged where nothing can be made again:",
+        f"  entry {entry_id}, version 3: its text, title, time, language or address is not what was written",
+        f"bring a backup back with filrouge restore FILE --index {folder} --replace, or write all that is whole to a new index "
+        f"with filrouge repair --index {folder} --into DIR",
+    ]
+
+
+def test_nothing_is_mended_while_another_writes_or_with_another_model(folder: Path) -> None:
+    with lock.writing(folder), pytest.raises(IndexBusy):
+        mend(folder, HashingEncoder())
+    with pytest.raises(ModelMismatch):
+        mend(folder, OtherEncoder())
+    assert len(found(folder, HashingEncoder())) == 12

@@ -20,6 +20,7 @@ from index.errors import ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Passage, Precision, Window
 from index.space import KINDS, Codes, Space
 from index.store import FILE, Changes, Encoded, Indexed, NewPassage, Origin, Source, Store
+from index.sums import vector_sum
 
 CARD = ModelCard("demo", "1", 4, 64)
 # Numbers that single precision has and half precision has not.
@@ -389,11 +390,17 @@ def test_a_commit_writes_these_rows(store: Store, folder: Path) -> None:
         )
     ]
     assert rows(folder, "SELECT * FROM passages") == [(1, 1, 0, 4, b"h1", 1, None), (2, 1, 5, 9, b"h2", 1, None)]
-    assert rows(folder, "SELECT * FROM vectors") == [
-        (1, CARD.fingerprint, b"h1", vector_of("Oui.").astype("<f2").tobytes(), b"\4"),
-        (2, CARD.fingerprint, b"h2", vector_of("Non.").astype("<f2").tobytes(), b"\4"),
+    kept = [
+        (b"h1", vector_of("Oui.").astype("<f2").tobytes(), b"\4"),
+        (b"h2", vector_of("Non.").astype("<f2").tobytes(), b"\4"),
     ]
-    assert [number for (number,) in rows(folder, "SELECT number FROM generations")] == [0, 1]
+    assert rows(folder, "SELECT * FROM vectors") == [
+        (number, CARD.fingerprint, *row, vector_sum(*row)) for number, row in enumerate(kept, start=1)
+    ]
+    assert [(number, sum is None) for number, sum in rows(folder, "SELECT number, sum FROM generations")] == [
+        (0, True),
+        (1, False),
+    ]
 
 
 def test_an_edited_entry_keeps_its_former_version_and_gets_new_passages(store: Store, folder: Path) -> None:
@@ -481,7 +488,7 @@ def test_a_commit_that_fails_writes_nothing(store: Store, folder: Path) -> None:
     commit(store, told("a"))
     before = {table: rows(folder, f"SELECT * FROM {table}") for table in TABLES}
     # A passage whose vector hash is missing comes last, behind rows that were written.
-    spans = {"c": [NewPassage(0, 4, None)]}  # type: ignore[arg-type]
+    spans = {"c": [NewPassage(0, None, b"h")]}  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="NOT NULL constraint failed"):
         commit(store, told("b"), told("c"), withdrawn=[told("a").id], spans=spans)
     assert {table: rows(folder, f"SELECT * FROM {table}") for table in TABLES} == before
@@ -574,7 +581,9 @@ def test_passages_come_back_with_their_entry(store: Store) -> None:
     commit(store, a, b, spans={"a": [NewPassage(5, 9, b"2"), NewPassage(0, 4, b"1")]})
     first, second, third = Passage(1, a, 5, 9), Passage(2, a, 0, 4), Passage(3, b, 0, 10)
     assert store.passages_of(a.id, 1) == [second, first]
-    assert store.passages([3, 1, 77]) == {1: first, 3: third}
+    assert store.passages([3, 1]) == {1: first, 3: third}
+    with pytest.raises(StorageError, match=r"passage 77 of the index .* is lost: filrouge verify says what else is damaged"):
+        store.passages([3, 77])
     assert store.entry_keys([2, 3, 77]) == {2: "a", 3: "b"}
     assert store.passages([]) == {}
 
@@ -907,3 +916,22 @@ def test_readers_in_other_threads_see_whole_generations_while_one_writes(store: 
             reader.join()
     assert failures == []
     assert store.counts(30) == (30, 60)
+
+
+def test_an_index_that_is_read_without_locks_says_when_another_has_written_it(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(store, told("a"))
+    store.close()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    with Store.open(folder) as reader:
+        assert reader.generation() == 1
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", access)
+            with Store.open(folder) as writer:
+                commit(writer, told("b"))
+        with pytest.raises(StorageError, match="was written by another while this process, which may not write there, read it"):
+            reader.generation()
+    with Store.open(folder) as reader:
+        assert reader.generation() == 2
