@@ -6,13 +6,13 @@ DEVELOPED := .venv/.filrouge-developed
 MILVUS := .venv/milvus/.filrouge-milvus
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster milvus hostile crash fuzz nightly load quality ranking check audit sbom bench capacity screenshots
+.PHONY: serve test cluster crash milvus hostile fuzz nightly load quality ranking check audit sbom bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -m 'not quality and not cluster and not hostile and not crash'
+	$(BIN)/python -m pytest -m 'not quality and not cluster and not crash and not milvus and not hostile'
 
 # Embedding on several machines: it installs Ray, and needs to make a network of its own.
 cluster: $(DEVELOPED)
