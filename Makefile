@@ -6,7 +6,7 @@ DEVELOPED := .venv/.filrouge-developed
 MILVUS := .venv/milvus/.filrouge-milvus
 AUDITED := .venv/.filrouge-audited
 
-.PHONY: serve test cluster crash milvus hostile quality ranking check audit sbom bench screenshots
+.PHONY: serve test cluster crash milvus hostile quality ranking check audit sbom bench capacity screenshots
 
 serve: $(INSTALLED)
 	$(BIN)/filrouge serve seeds
@@ -60,6 +60,11 @@ bench: $(DEVELOPED)
 	$(BIN)/filrouge bench search
 	$(BIN)/filrouge bench walk
 	$(BIN)/filrouge bench serve
+
+# Speed and memory up to a million passages, for api/guides/capacity.md: half an hour, 6 GB of memory.
+capacity: $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m tests.bench.measure_capacity
 
 # The two pictures of the README; they need Chromium.
 screenshots: $(DEVELOPED)

@@ -41,6 +41,7 @@ from embed import EmbedError
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS
 from index.records import STEPS
+from index.tiers import TIERS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     _add_facts(command)
     _add_json(command)
 
@@ -148,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="documents to read into the index first")
     _add_index(command)
     _add_model(command)
+    _add_tier(command)
     _add_facts(command)
     command.add_argument("--host", metavar="H", help="address to listen on (default: setting host, 127.0.0.1)")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on; 0 takes a free one (default: 8000)")
@@ -204,6 +207,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--documents", nargs="+", type=Path, metavar="PATH", help="what read reads, in place of pages of its own"
     )
+    command.add_argument(
+        "--size", type=_count, default=50_000, metavar="N", help="vectors that search searches among (default: 50000)"
+    )
     command.add_argument("--questions", type=int, default=150, metavar="N", help="at most so many a direction (default: 150)")
     _add_model(command)
     _add_json(command)
@@ -250,6 +256,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_folder(command)
     _add_model(command)
     _add_vectors(command)
+    _add_tier(command)
     command.add_argument("--into", type=Path, metavar="DIR", help="write all that is whole of a damaged index to a new one")
     _add_json(command)
 
@@ -346,6 +353,15 @@ def _add_vectors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tier",
+        choices=["auto", *TIERS],
+        metavar="T",
+        help=f"what vectors are held in: {', '.join(TIERS)}, or auto, which goes by their number (default: setting tier)",
+    )
+
+
 def _add_facts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--date",
@@ -411,7 +427,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        names = ("index", "engine", "uri", "model", "tz", "host", "port", "workers", "keys")
+        names = ("index", "engine", "uri", "model", "tier", "tz", "host", "port", "workers", "keys")
         settings = load_settings(**{name: getattr(given, name) for name in names if getattr(given, name, None) is not None})
         if getattr(given, "uri", None) and settings.engine != "milvus":
             raise FilrougeError("--uri names a Milvus server, and the folder is asked: add --engine milvus")

@@ -75,7 +75,7 @@ def _ingest(given: argparse.Namespace, settings: Settings, encoder: Encoder) -> 
     from index.ingest import ingest
 
     with _carried(given, encoder) as carried, console.progress("indexing") as bar:
-        report = ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried)
+        report = ingest(given.paths, settings.index, encoder, _facts(given, settings), bar.report, carried, settings.asked_tier)
     if report.generation:
         _publish(settings)
     return report
@@ -154,7 +154,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.place, open_encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -170,7 +170,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.place, open_encoder(settings)) as searcher:
+    with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -195,7 +195,7 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.place, open_encoder(settings)) as searcher:
+            with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -223,7 +223,7 @@ def run_batch(given: argparse.Namespace, settings: Settings) -> int:
     try:
         with (
             _written(given.out, partial) as file,
-            Searcher(settings.place, open_encoder(settings)) as searcher,
+            Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher,
             console.progress("asking") as bar,
         ):
             batch = Batch(rows, asked, searcher, settings.threshold, bar.count)
@@ -306,7 +306,7 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.place, open_encoder(settings) if ranks else None)
+    return Searcher(settings.place, open_encoder(settings) if ranks else None, settings.asked_tier)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
@@ -315,7 +315,7 @@ def run_similar(given: argparse.Namespace, settings: Settings) -> int:
     from api.replies import near
     from index.search import Searcher
 
-    with Searcher(settings.place, None) as searcher:
+    with Searcher(settings.place, None, settings.asked_tier) as searcher:
         found = near(searcher, given.entry, SimilarQuery.model_construct(**_asked(given, SimilarQuery)))
     if given.json:
         print(found.model_dump_json())
@@ -442,7 +442,8 @@ def run_mcp(given: argparse.Namespace, settings: Settings) -> int:
     from api.mcp import serve_stdio
 
     # A chatbot asks several things at once.
-    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.place, encoder) as searcher:
+    tier = settings.asked_tier
+    with BatchingEncoder(open_encoder(settings)) as encoder, Searcher(settings.place, encoder, tier, growing=True) as searcher:
         serve_stdio(searcher, settings.threshold)
     return 0
 
@@ -538,8 +539,13 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
         from api.bench import serving
 
         found = serving(encoder, settings.model, settings.cache)
-    elif given.what in ("search", "walk"):
-        found = (bench.searching if given.what == "search" else bench.walking)(encoder)
+    elif given.what == "search":
+        from index.bench_vectors import searching
+
+        with console.progress("measuring") as bar:
+            found = searching(encoder.card.dimension, given.size, bar.tell)
+    elif given.what == "walk":
+        found = bench.walking(encoder)
     else:
         # Torch on the same device: on a CPU without the export.
         device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device

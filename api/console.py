@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from embed.bench import Comparison
     from index.answer import Answer
     from index.follow import Look
+    from index.growth import Grown
     from index.ingest import Report
     from index.operators import Reading
     from index.records import Version
@@ -70,6 +71,10 @@ class Bar:
         """Show how much of a known total is done."""
         self._progress.update(self._task, completed=done, total=total, detail=f"{done}/{total}")
 
+    def tell(self, what: str) -> None:
+        """Show what was found meanwhile."""
+        self._show(what)
+
     def _show(self, detail: str) -> None:
         self._progress.update(self._task, detail=detail)
 
@@ -101,6 +106,16 @@ def progress(what: str) -> Iterator[Bar]:
         yield Bar(bars, bars.add_task(what, total=None, detail=""))
 
 
+def grown(found: "Grown", file: TextIO | None = None) -> None:
+    """What the vectors are held in, unless they are few."""
+    out = file or sys.stdout
+    if found.manifest:
+        recall = found.manifest.recall["all"]
+        print(f"vectors in the tier {found.tier}, which finds {recall:.3f} of the ten nearest of a sample", file=out)
+    if found.why:
+        print(f"filrouge: no larger tier of vectors: {found.why}", file=sys.stderr)
+
+
 def report(found: "Report", file: TextIO | None = None) -> None:
     """What `filrouge index` did, as a table; nothing where nothing was read."""
     if not found.added + found.changed + found.unchanged + found.withdrawn:
@@ -126,6 +141,8 @@ def report(found: "Report", file: TextIO | None = None) -> None:
     told = [f"{places[name]} ({found.dated[name]})" for name in places if found.dated.get(name)]
     if told:
         console.print(f"days known from {', '.join(told)}", highlight=False, soft_wrap=True)
+    if found.grown:
+        grown(found.grown, file)
     kept = sum(failure.kept for failure in found.failures)
     if kept:
         console.print(f"kept without a day or time that there is not: {kept}", highlight=False, soft_wrap=True)

@@ -101,7 +101,7 @@ def make_policy(settings: Settings, address: str) -> Policy:
 def application(settings: Settings, encoder: Encoder, address: str) -> FastAPI:
     """The application over the index of the settings, open and warm, for those who reach `address`."""
     # Clients share one encoder: what they ask at the same time is computed together.
-    searcher = Searcher(settings.place, BatchingEncoder(encoder))
+    searcher = Searcher(settings.place, BatchingEncoder(encoder), settings.asked_tier, growing=True)
     # The first question loads what no other has to: it is ours.
     searcher.search("préparation", 1)
     policy = make_policy(settings, address)

@@ -14,6 +14,7 @@ from embed.bundled import default_cache
 from index import dates
 from index.errors import FilrougeError, InvalidRequest
 from index.milvus import TIMEOUT, Server
+from index.tiers import Tier
 
 if TYPE_CHECKING:
     # What opens an index is loaded by commands that do.
@@ -56,6 +57,10 @@ class Settings(BaseSettings):
         default_factory=default_cache
     )
     tz: Annotated[str, Field(description="Time zone of documents whose zone is not known.")] = "Europe/Paris"
+    tier: Annotated[
+        Literal["auto", "exact", "quantised", "lists"],
+        Field(description="What vectors are held in: `auto` chooses by their number and the memory that is free."),
+    ] = "auto"
     host: Annotated[str, Field(description="Address that `filrouge serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer there.")] = 1
@@ -110,6 +115,11 @@ class Settings(BaseSettings):
         if not self.uri:
             raise InvalidSettings("the engine milvus needs the address of a server: give it with --uri, or the setting uri")
         return Server(self.uri, self.secret, self.engine_timeout)
+
+    @property
+    def asked_tier(self) -> Tier | None:
+        """The tier that was asked for, if one was."""
+        return None if self.tier == "auto" else self.tier
 
     @field_validator("tz")
     @classmethod

@@ -31,6 +31,7 @@ def run_verify(given: argparse.Namespace, settings: Settings) -> int:
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
     from index.carried import CarriedVectors
+    from index.growth import grow
     from index.ingest import reembed
     from index.repair import mend, rebuild_caches
 
@@ -43,15 +44,19 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
             with console.progress("embedding") as bar:
                 embedded = reembed(settings.index, encoder, bar.passages, carried)
             done = {"embedded": embedded, "lists": False, "cleared": 0}
-            generation = rebuild_caches(settings.index, encoder.card)
+            generation = rebuild_caches(settings.index, encoder.card, settings.asked_tier)
         else:
-            mended = mend(settings.index, encoder, carried)
+            mended = mend(settings.index, encoder, carried, settings.asked_tier)
             done = {"embedded": mended.embedded, "lists": mended.lists, "cleared": mended.cleared}
             generation = mended.generation
+    # It is there; what is asked is which it has become.
+    grown = grow(settings.index, encoder.card, settings.asked_tier)
     if given.json:
-        print(json.dumps({"model": encoder.card.name, **done, "generation": generation}))
+        held = {"tier": grown.tier, "recall": grown.manifest.recall["all"]} if grown.manifest else {}
+        print(json.dumps({"model": encoder.card.name, **done, "generation": generation, **held}))
     else:
         console.mended(encoder.card.name, done, generation)
+        console.grown(grown)
     return 0
 
 

@@ -16,27 +16,26 @@ import numpy as np
 
 from embed import Encoder, ModelCard
 from embed.bench import Comparison, Rival, Row, alternate
+from embed.encoder import Vectors
 from embed.sample import sample_texts
 from index import evaluate, lock, measures, readers
 from index.answer import ask
+from index.bench_vectors import like_passages
 from index.documents import Document, Facts, Failure, find
 from index.embedding import passages
-from index.engine import ExactVectors
 from index.errors import UnreadableDocument
 from index.evidence import REACH, understand
 from index.ingest import ingest
 from index.judgements import EvaluationSet, Question
 from index.language import LANGUAGES
 from index.reader import Filters, Reader
-from index.records import Entry, Ids, Ranking
+from index.records import Entry, Ranking
 from index.search import CANDIDATES, Searcher
 from index.space import content_spans, matches, space_of
 from index.store import Changes, Encoded, NewPassage, Origin, Store
 from index.store_view import StoreView
-from index.vectors import FaissVectors
 
 _PASSAGES = 96
-_VECTORS = 50_000
 _PASSAGES_SEARCHED = 200_000
 _QUESTIONS = 20
 _COMMIT = 5000
@@ -150,7 +149,7 @@ def _made(folder: Path) -> list[Path]:
 
 def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
     """A question from its text to its hits among 200,000 passages, beside plain dense search with the same encoder and the
-    same exact vector index: encode, nearest ten, load them.
+    same engine of vectors: encode, nearest ten, load them.
 
     What is measured is time and space, not quality: see `synthesise`.
     """
@@ -171,7 +170,7 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 
             ours, theirs = [], []
             asked = sample_texts(_QUESTIONS, seed=6, lengths=(1,))
-            costs = [_costs(searcher, question) for question in asked]
+            steps = [costs(searcher, question) for question in asked]
             for question in asked:
                 mine, its = alternate(lambda q=question: searcher.search(q), lambda q=question: plain(q))  # type: ignore[misc]
                 ours.append(mine * 1000)
@@ -185,13 +184,13 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
         "plain dense search",
         [Row("question to hits, p50, ms", a, b, b / a)],
         [
-            f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same exact vector index",
+            f"{passages} passages of {tokens:.0f} tokens, {dimension} dimensions; both with the same vectors",
             f"on disk {(size - written) / passages:,.0f} bytes a passage beside its text, of which "
             f"{cached / passages:,.0f} are its vector in the cache, {2 * dimension:,} the same in the database, "
             f"{words / passages:,.0f} its words, {lexical / passages:,.0f} its terms",
             f"an answer takes {answered:.1f} ms, p50, beside {found:.1f} for the hits alone: {answered / found:.2f} times",
             "ms, p50: "
-            + ", ".join(f"{name} {statistics.median(cost[name] for cost in costs) * 1000:.1f}" for name in costs[0]),
+            + ", ".join(f"{name} {statistics.median(cost[name] for cost in steps) * 1000:.1f}" for name in steps[0]),
         ],
     )
 
@@ -199,17 +198,24 @@ def walking(encoder: Encoder, passages: int = _PASSAGES_SEARCHED) -> Comparison:
 def synthesise(folder: Path, encoder: Encoder, passages: int) -> list[str]:
     """Make an index of so many passages in the empty `folder`, and return their texts.
 
-    They are sentences of the sample put together by lot, and their vectors and words are noise.
+    They are sentences of the sample put together by lot; their vectors lie to each other as those of passages do, and their
+    words are noise.
     """
-    lot, texts = np.random.default_rng(1), sample_texts(passages, seed=5, lengths=(3, 4))
-    with lock.writing(folder), Store.create(folder, encoder.card, lambda: space_of(encoder)) as store:
+    texts = sample_texts(passages, seed=5, lengths=(3, 4))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        lock.writing(folder),
+        Store.create(folder, encoder.card, lambda: space_of(encoder)) as store,
+    ):
+        like_passages(Path(name) / "vectors.npy", passages, encoder.card.dimension)
+        vectors = np.load(Path(name) / "vectors.npy", mmap_mode="r")
         for at in range(0, passages, _COMMIT):
-            _commit(store, encoder.card, texts[at : at + _COMMIT], at, lot)
+            commit(store, encoder.card, texts[at : at + _COMMIT], np.asarray(vectors[at : at + _COMMIT]), at)
         Reader(folder, encoder.card, writing=True).close()
     return texts
 
 
-def _costs(searcher: Searcher, question: str) -> dict[str, float]:
+def costs(searcher: Searcher, question: str) -> dict[str, float]:
     """Seconds that each kind of evidence takes for a question, the best of three, warm."""
     snapshot = searcher.reader.snapshot()
     store, asked = searcher.reader.store, understand(question, searcher.encoder, snapshot)
@@ -243,10 +249,9 @@ def _size(folder: Path, pattern: str) -> int:
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 
-def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot: np.random.Generator) -> None:
-    """Entries of one passage each, with vectors and words drawn by lot."""
-    vectors = lot.standard_normal((len(texts), card.dimension), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+def commit(store: Store, card: ModelCard, texts: Sequence[str], vectors: Vectors, first: int) -> None:
+    """Commit entries of one passage each, numbered from `first`, with these vectors, and words drawn by lot."""
+    lot = np.random.default_rng(first)
     entries, encoded = [], {}
     for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), start=first):
         lang = LANGUAGES[number % 2]
@@ -255,43 +260,6 @@ def _commit(store: Store, card: ModelCard, texts: Sequence[str], first: int, lot
         encoded[key] = Encoded(vector, words)
         entries.append((Entry("direct.txt", str(number), "", text, lang), [NewPassage(0, len(text), key)]))
     store.commit(Changes([Origin("direct.txt", "direct.txt", "UTC")], entries, (), encoded), card)
-
-
-def searching(encoder: Encoder) -> Comparison:
-    """Nearest vectors among 50,000, all and a tenth of them, beside an exact search in NumPy."""
-    dimension = encoder.card.dimension
-    lot = np.random.default_rng(1)
-    vectors = lot.standard_normal((_VECTORS, dimension), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ids = np.arange(_VECTORS, dtype=np.int64)
-    tenth: Ids = np.sort(lot.choice(ids, _VECTORS // 10, replace=False))
-    ours, exact = FaissVectors(dimension), ExactVectors(dimension)
-    for engine in (ours, exact):
-        engine.add(ids, vectors)
-        engine.commit(1)
-    rows = []
-    agree = 0
-    questions = vectors[:20] + 0.5 * lot.standard_normal((20, dimension), dtype=np.float32) / np.sqrt(dimension)
-    questions /= np.linalg.norm(questions, axis=1, keepdims=True)
-    for name, among in (("nearest 10, ms", None), ("nearest 10 of a tenth, ms", tenth)):
-        mine, theirs = [], []
-        for question in questions:
-            a, b = alternate(
-                lambda q=question, m=among: ours.view().nearest(q, 10, m),  # type: ignore[misc]
-                lambda q=question, m=among: exact.view().nearest(q, 10, m),  # type: ignore[misc]
-            )
-            mine.append(a)
-            theirs.append(b)
-            same = set(ours.view().nearest(question, 10, among).ids) & set(exact.view().nearest(question, 10, among).ids)
-            agree += len(same)
-        a, b = statistics.median(mine), statistics.median(theirs)
-        rows.append(Row(name, a * 1000, b * 1000, b / a))
-    return Comparison(
-        "search",
-        "exact search in NumPy",
-        rows,
-        [f"{_VECTORS} vectors of {dimension} dimensions; recall@10 {agree / (len(questions) * 20):.3f}"],
-    )
 
 
 @dataclass(frozen=True)

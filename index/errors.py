@@ -10,7 +10,8 @@ FilrougeError
 └── StorageError            the index folder fails: disk full, no permission, damaged
     ├── NotAnIndex          the folder holds no filrouge index, or one of a newer release
     ├── ModelMismatch       the index was built with another model than the one at hand
-    └── IndexBusy           another process is writing to the index
+    ├── IndexBusy           another process is writing to the index
+    └── TooLittleMemory     what was asked for does not fit into the memory that is free
 """
 
 
@@ -71,3 +72,7 @@ class ModelMismatch(StorageError):
 
 class IndexBusy(StorageError):
     """There is one writer at a time."""
+
+
+class TooLittleMemory(StorageError):
+    """The vectors do not fit as they were asked to be held."""

@@ -1,5 +1,6 @@
 """The write walk: files -> entries -> what is new -> passages -> vectors -> one commit."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ from index.carried import Carried
 from index.documents import MANIFEST, Document, Facts, Failure, find, size
 from index.embedding import Batch, Embedder, Text, embed, passages
 from index.errors import UnreadableDocument
+from index.growth import Grown, grow
 from index.reader import catch_up, show
 from index.records import Entry
 from index.space import space_of
 from index.store import FILE, Origin, Store
+from index.tiers import Tier
 
 _COMMIT_EVERY = 2048
 """Passages of a commit. Up to two are held, one that is embedded and one that is read, which bounds memory and what an
@@ -46,6 +49,8 @@ class Report:
     read: int = field(default=0, compare=False)
     size: int = field(default=0, compare=False)
     """Bytes of the documents that were read, so far and in all, as they lie on the disk."""
+    grown: Grown | None = field(default=None, compare=False)
+    """What the vectors are held in since, where the run came to an end."""
 
 
 Progress = Callable[[Report], None]
@@ -59,17 +64,19 @@ def ingest(
     given: Facts | None = None,
     progress: Progress | None = None,
     carried: Carried | None = None,
+    tier: Tier | None = None,
 ) -> Report:
     """Read every document below `paths` into the index in `folder`, made if missing, and say what changed.
 
-    Texts that `carried` has the vectors of are not embedded.
+    Texts that `carried` has the vectors of are not embedded. `tier` is what vectors are held in, where it is not chosen by
+    their number (`index.tiers`).
 
     Reading the same documents again changes nothing. A document that cannot be read is named in the report, and what the
     index has of it stays. Each commit holds whole entries; what was committed stays when the run is interrupted. Raises
     `ModelMismatch`, `IndexBusy`, `NotAnIndex` and `StorageError`.
     """
     paths, given = list(paths), given or Facts()
-    with _writing(folder, encoder, progress, carried) as run:
+    with _writing(folder, encoder, progress, carried, tier) as run:
         run.report.size = size(paths)
         for found in find(paths, given):
             run.begin(found)
@@ -90,7 +97,13 @@ def ingest_read(document: Document, items: Iterable[Entry | Failure], folder: Pa
 
 
 @contextmanager
-def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried: Carried | None = None) -> Iterator["_Run"]:
+def _writing(
+    folder: Path,
+    encoder: Encoder,
+    progress: Progress | None,
+    carried: Carried | None = None,
+    tier: Tier | None = None,
+) -> Iterator["_Run"]:
     """A run that writes to the index in `folder`; committed, and the caches brought up, when the block ends."""
     Store.refuse_foreign(folder)
     new = not (folder / FILE).is_file()
@@ -110,7 +123,10 @@ def _writing(folder: Path, encoder: Encoder, progress: Progress | None, carried:
                 Store.discard(folder)
         if run.report.generation:
             # The caches follow; a reader that finds them behind would do it itself.
-            catch_up(folder, encoder.card)
+            catch_up(folder, encoder.card, tier)
+    if run.report.generation:
+        # Others may write meanwhile.
+        run.report.grown = grow(folder, encoder.card, tier, threads=os.cpu_count() or 1)
 
 
 def reembed(

@@ -90,11 +90,11 @@ def _prove(
 ) -> Migration:
     """Ask both for the same generation. Raises `StorageError` where they differ."""
     # As a writer, since whoever copies holds the lock of the folder.
-    reader = Reader(folder, encoder.card, writing=True)
+    reader = Reader(folder, encoder.card, writing=True, tier="exact")
     cluster = ClusterReader(server, encoder.card, generation)
     with (
-        Searcher(folder, encoder, Opened(reader, Past(reader))) as one,
-        Searcher(server, encoder, Opened(cluster, cluster)) as other,
+        Searcher(folder, encoder, opened=Opened(reader, Past(reader))) as one,
+        Searcher(server, encoder, opened=Opened(cluster, cluster)) as other,
     ):
         moment = reader.store.committed(generation)
         # Engines of a folder count what was removed until they are made anew: those of a moment are.

@@ -17,6 +17,7 @@ from index.past import Past
 from index.reader import Reader, Snapshot
 from index.store import Store
 from index.store_view import StoreView
+from index.tiers import Tier
 
 Place = Path | Server
 
@@ -71,14 +72,14 @@ class Opened:
     past: OpenPast
 
     @classmethod
-    def at(cls, place: Place, card: ModelCard | None) -> "Opened":
-        """Open the index at a place, with the model of `card`, or its own for None. Raises what `Reader` and `ClusterReader`
-        raise.
+    def at(cls, place: Place, card: ModelCard | None, tier: Tier | None = None, growing: bool = False) -> "Opened":
+        """Open the index at a place, with the model of `card`, or its own for None; for `tier` and `growing`, of a folder, see
+        `Reader`. Raises what `Reader` and `ClusterReader` raise.
         """
         if isinstance(place, Server):
             cluster = ClusterReader(place, card)
             return cls(cluster, cluster)
-        reader = Reader(place, card)
+        reader = Reader(place, card, tier=tier, growing=growing)
         return cls(reader, Past(reader))
 
 

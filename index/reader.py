@@ -17,18 +17,21 @@ import numpy as np
 
 from embed import ModelCard
 from embed.encoder import Vectors
-from index import dates, lock
+from index import dates, lock, tierfile, tiers
 from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, Terms, TermView, VectorView
 from index.errors import IndexBusy, StorageError
+from index.growth import Growth, grow, opened, owner_of
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
+from index.quantised import Quantised
 from index.records import Ids, Ranking, Window
 from index.remembered import Remembered
 from index.space import Space
 from index.store import Indexed, Store
 from index.store_view import StoreView
 from index.terms import passage_terms
+from index.tiers import Tier
 from index.vectors import FaissVectors
 
 log = logging.getLogger("filrouge.index")
@@ -131,8 +134,9 @@ def searchable(batch: Sequence[Indexed]) -> tuple[list[tuple[int, list[str]]], M
     return terms, {one.id: Said(plain_forms(one.title), plain_forms(one.text)) for one in batch}
 
 
-def catch_up(folder: Path, card: ModelCard) -> None:
-    """Bring the caches of the index in `folder` up to the store; for who holds the lock.
+def catch_up(folder: Path, card: ModelCard, tier: Tier | None = None) -> None:
+    """Bring the caches of the index in `folder` up to the store; for who holds the lock. Vectors for a tier are left to
+    `index.growth`.
 
     The file of vectors only saves reading them from the store. So a few new ones are left to its readers, which have all others
     in memory: whoever adds entries every second would read and write all vectors every second.
@@ -140,11 +144,13 @@ def catch_up(folder: Path, card: ModelCard) -> None:
     with Store.open(folder) as store:
         store.require(card)
         newest = store.generation()
-        saved = FaissVectors.saved(folder / "cache", _owner(store, card), newest)
-        if not _worth_saving(store.born_count(saved, newest), store.passage_count(saved)):
+        cache, owner = folder / "cache", owner_of(store, card)
+        saved = FaissVectors.saved(cache, owner, newest)
+        few = not _worth_saving(store.born_count(saved, newest), store.passage_count(saved))
+        if few or _is_large(store, cache, owner, newest, tier):
             show(folder, store)
             return
-    Reader(folder, card, writing=True).close()
+    Reader(folder, card, writing=True, tier=tier).close()
 
 
 def show(folder: Path, store: Store) -> None:
@@ -156,8 +162,11 @@ def _worth_saving(added: int, before: int) -> bool:
     return added > max(1000, before // 10)
 
 
-def _owner(store: Store, card: ModelCard) -> str:
-    return f"{store.identity()[:12]}-{card.fingerprint}"
+def _is_large(store: Store, cache: Path, owner: str, generation: int, tier: Tier | None) -> bool:
+    """Whether vectors are held in a tier, or will be."""
+    if tier is not None:
+        return tier != "exact"
+    return bool(tierfile.folders(cache, owner, generation)) or store.passage_count(generation) >= tiers.QUANTISED_FROM
 
 
 def _lexical(folder: Path) -> Path:
@@ -195,24 +204,36 @@ def _fed_terms(store: Store, folder: Path, terms: TantivyTerms | None, upto: int
 class Reader:
     """The index in `folder`, open for reading. Safe for several threads.
 
-    Opening and `snapshot` bring the caches up to the store when no other process is about to. Raises `NotAnIndex` when there
-    is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own), and `IndexBusy` or
-    `StorageError` when the caches cannot be made and there are no older ones to answer from.
+    Opening and `snapshot` bring the caches up to the store when no other process is about to. `tier` is the structure that
+    vectors are held in, where it is not chosen by their number; a `growing` reader builds it in the background when it is due.
+
+    Raises `NotAnIndex` when there is none, `ModelMismatch` unless it was built with the model of `card` (None takes its own),
+    and `IndexBusy` or `StorageError` when the caches cannot be made and there are no older ones to answer from; where they do
+    not fit into memory, that is `TooLittleMemory`.
     """
 
-    def __init__(self, folder: Path, card: ModelCard | None, writing: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        card: ModelCard | None,
+        writing: bool = False,
+        tier: Tier | None = None,
+        growing: bool = False,
+    ) -> None:
         self.folder = folder
         self.store = Store.open(folder)
         try:
             self.card = card = card or self.store.card()
             self.store.require(card)
             self._space = self._opened_space()
-            self._owner = _owner(self.store, card)
+            self._owner = owner_of(self.store, card)
+            self._tier = tier
             self._writing = writing
             self._refreshing = threading.Lock()
             self._terms: TantivyTerms | None = None
-            self._vectors = FaissVectors.load(folder / "cache", self._owner, card.dimension, upto=self.store.generation())
+            self._vectors = self._loaded_vectors()
             self._snapshot = self._refreshed(self.store.generation())
+            self._growth = Growth(folder, card, tier, self._adopt) if growing else None
         except BaseException:
             self.store.close()
             raise
@@ -238,12 +259,40 @@ class Reader:
                 self._snapshot = self._refreshed(newest)
             finally:
                 self._refreshing.release()
+        if self._growth:
+            self._growth.look(self._vectors.tier, self._vectors.outgrown, len(self._vectors))
         return self._snapshot
+
+    def _loaded_vectors(self) -> FaissVectors:
+        upto, dimension = self.store.generation(), self.card.dimension
+        if self._writing and self._is_large(upto):
+            # They are brought up in a tier, when nothing is written.
+            return FaissVectors(dimension)
+        found = None if self._tier == "exact" else opened(self._cache, self._owner, dimension, upto)
+        return FaissVectors(dimension, found) if found else FaissVectors.load(self._cache, self._owner, dimension, upto)
+
+    def _is_large(self, generation: int) -> bool:
+        return _is_large(self.store, self._cache, self._owner, generation, self._tier)
+
+    def _adopt(self, tier: Quantised) -> None:
+        """Search in `tier` from now on, and exactly in what came since."""
+        with self._refreshing:
+            before = self._vectors
+            self._vectors = FaissVectors(self.card.dimension, tier)
+            try:
+                self._snapshot = self._refreshed(self.store.generation())
+            except BaseException:
+                self._vectors = before
+                raise
+
+    @property
+    def _cache(self) -> Path:
+        return self.folder / "cache"
 
     def _refreshed(self, newest: int) -> Snapshot:
         self.store.require(self.card)
         terms = self._terms = self._terms_upto(newest)
-        if self._vectors.generation < terms.generation:
+        if self._vectors.generation < terms.generation and not (self._writing and self._is_large(terms.generation)):
             self._feed_vectors(terms.generation)
         return Snapshot(self._vectors.generation, self.card, self._space, self._vectors.view(), terms.view(), self.store)
 
@@ -287,6 +336,10 @@ class Reader:
         return space
 
     def _feed_vectors(self, upto: int) -> None:
+        if self._vectors.generation < 0:
+            self._make_room(upto)
+            if self._vectors.generation >= upto:
+                return
         before = len(self._vectors)
         died = self.store.died(self._vectors.generation, upto)
         added = 0
@@ -306,9 +359,20 @@ class Reader:
         if self._writing and _worth_saving(added, before):
             self._save_vectors()
 
+    def _make_room(self, upto: int) -> None:
+        """See to it that all vectors can be held: exactly, or in a tier that is built for them now."""
+        count, memory, dimension = self.store.born_count(-1, upto), tiers.free_memory(), self.card.dimension
+        if self._tier == "exact":
+            tiers.choose(count, dimension, memory, "exact")
+        elif count * tiers.needed("exact", dimension) > memory:
+            grow(self.folder, self.card, self._tier)
+            found = opened(self._cache, self._owner, dimension, self.store.generation())
+            if found:
+                self._vectors = FaissVectors(dimension, found)
+
     def _save_vectors(self) -> None:
         try:
-            self._vectors.save(self.folder / "cache", self._owner)
+            self._vectors.save(self._cache, self._owner)
         except OSError as error:
             # A cache: without it the next process reads the vectors from the store.
             log.warning("cannot write the vector cache of %s: %s", self.folder, error.strerror or error)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embed import Encoder, ModelCard
-from index import lock, seal
+from index import lock, seal, tiers
 from index.carried import Carried
 from index.database import FILE, connect
 from index.embedding import embed_missing
 from index.errors import NotAnIndex, StorageError
+from index.growth import grow
 from index.integrity import Finding, damage, damaged_vectors, only_lists
 from index.reader import Reader
 from index.store import Store
+from index.tiers import Tier
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Mended:
     generation: int
 
 
-def mend(folder: Path, encoder: Encoder, carried: Carried | None = None) -> Mended:
+def mend(folder: Path, encoder: Encoder, carried: Carried | None = None, tier: Tier | None = None) -> Mended:
     """Mend the index in `folder`, which `encoder` belongs to, as far as its rows are whole.
 
     SQLite's lists are made from the rows, damaged and missing vectors from the texts, and the caches from both. Raises
@@ -47,24 +49,33 @@ def mend(folder: Path, encoder: Encoder, carried: Carried | None = None) -> Mend
             embedded = embed_missing(store, encoder, carried)
             cleared = store.drop_unused_vectors()
             store.seal()
-        return Mended(lists, embedded, cleared, _new_caches(folder, encoder.card))
+        generation = _new_caches(folder, encoder.card, tier)
+    grow(folder, encoder.card, tier)
+    return Mended(lists, embedded, cleared, generation)
 
 
-def rebuild_caches(folder: Path, card: ModelCard) -> int:
+def rebuild_caches(folder: Path, card: ModelCard, tier: Tier | None = None) -> int:
     """Delete the search caches of the index and make them anew from the store; return its generation.
 
-    Raises `IndexBusy` while another process writes, and `ModelMismatch` unless `card` is the index's own.
+    `tier` is the structure to hold the vectors in, where it is not chosen by their number. Raises `IndexBusy` while another
+    process writes, `ModelMismatch` unless `card` is the index's own, and `TooLittleMemory` where the tier does not fit.
     """
     # Opened before the lock, which would leave its file in a folder that is no index.
     with Store.open(folder) as store, lock.writing(folder):
         store.require(card)
-        return _new_caches(folder, card)
+        generation = _new_caches(folder, card, tier)
+    grow(folder, card, tier)
+    return generation
 
 
-def _new_caches(folder: Path, card: ModelCard) -> int:
+def _new_caches(folder: Path, card: ModelCard, tier: Tier | None) -> int:
+    """All but a tier of vectors, which is built without the lock."""
+    with Store.open(folder) as store:
+        generation = store.generation()
+        tiers.choose(store.born_count(-1, generation), card.dimension, tiers.free_memory(), tier)
     shutil.rmtree(folder / "cache", ignore_errors=True)
-    with Reader(folder, card, writing=True) as reader:
-        return reader.snapshot().generation
+    Reader(folder, card, writing=True, tier=tier).close()
+    return generation
 
 
 def _mended_rows(folder: Path) -> tuple[bool, list[int]]:

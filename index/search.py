@@ -22,6 +22,7 @@ from index.remembered import Remembered
 from index.reread import reread
 from index.shown import Picked, Ranked, hits, pick, shown_before
 from index.store_view import StoreView
+from index.tiers import Tier
 from index.twins import ALIKE, likeness, wording
 
 MAX_HITS = 100
@@ -68,12 +69,19 @@ class Searcher:
     """Answers questions from the index at a place, with the encoder that it was built with; without one, it can count and list
     what passes filters, and rank nothing. What is given as `opened` is that index, open already.
 
-    Raises what `Opened.at` raises. Safe for several threads.
+    For `tier` and `growing` see `Reader`; a server has neither. Raises what `Opened.at` raises. Safe for several threads.
     """
 
-    def __init__(self, place: Place, encoder: Encoder | None, opened: Opened | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        encoder: Encoder | None,
+        tier: Tier | None = None,
+        growing: bool = False,
+        opened: Opened | None = None,
+    ) -> None:
         self._encoder = encoder
-        opened = opened or Opened.at(place, encoder.card if encoder else None)
+        opened = opened or Opened.at(place, encoder.card if encoder else None, tier, growing)
         self.reader, self.past = opened.reader, opened.past
         self._paged: Remembered[Snapshot] = Remembered(_PAGED)
         self._everything: Remembered[Ranked] = Remembered(_PAGED)

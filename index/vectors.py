@@ -1,16 +1,18 @@
-"""Nearest vectors, exactly, with FAISS: a `VectorEngine` in memory, with a file that saves reading every vector from the store.
+"""Nearest vectors with FAISS: a `VectorEngine` in memory, with a file that saves reading every vector from the store.
 
 Vectors lie in segments that never change, newest last; a segment that is not much larger than the one after it is merged
 with it, so that there are few and each vector is copied a logarithmic number of times. A view is the list of segments at
 its moment, which is why adding never disturbs a search.
+
+Where there are many, most of them lie in a tier (`index.quantised`) that was built at some generation; the segments have what
+came since, exactly, and what went since is passed over in it.
 """
 
-import contextlib
 import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ import numpy as np
 
 from embed.encoder import Vectors
 from index import durable
+from index.quantised import Mask, Quantised, working
 from index.records import Ids, Ranking
+from index.tiers import SHARE
 
 _FILE = re.compile(r"vectors-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)\.faiss")
 _STEP = 4096
@@ -40,9 +44,11 @@ class _Segment:
 class FaissVectors:
     """A `VectorEngine`; see `index.engine`."""
 
-    def __init__(self, dimension: int) -> None:
-        self.generation = -1
+    def __init__(self, dimension: int, tier: Quantised | None = None) -> None:
+        self.tier = tier
+        self.generation = tier.manifest.generation if tier else -1
         self._dimension = dimension
+        self._gone: Mask | None = None  # of each place in the tier, whether it is passed over; none is
         self._segments: list[_Segment] = []
         self._dead = np.zeros(0, dtype=np.int64)  # in a segment, and passed over
         self._removed = np.zeros(0, dtype=np.int64)  # dead after the next commit
@@ -76,13 +82,18 @@ class FaissVectors:
         """See `VectorEngine.remove`."""
         if self._added:
             self._lost = np.union1d(self._lost, np.intersect1d(np.concatenate(self._added), ids))
-        self._removed = np.union1d(self._removed, _held(self._segments, ids))
+        self._removed = np.union1d(self._removed, ids)
 
     def commit(self, generation: int) -> None:
         """See `VectorEngine.commit`."""
         # Replaced, never changed: views hold the old lists.
         segments = list(self._segments)
-        self._dead = np.union1d(self._dead, self._removed)
+        removed = _held(segments, self._removed)
+        if self.tier and len(gone := self.tier.places(self._removed)):
+            mask = np.zeros(len(self.tier), dtype=bool) if self._gone is None else self._gone.copy()
+            mask[gone] = True
+            self._gone = mask
+        self._dead = np.union1d(self._dead, removed)
         if self._added:
             fresh = _Segment(np.concatenate(self._added), self._fresh)
             segments.append(self._merged([fresh], self._lost) if len(self._lost) else fresh)
@@ -99,7 +110,20 @@ class FaissVectors:
 
     def view(self) -> "FaissView":
         """See `VectorEngine.view`."""
-        return FaissView(self.generation, tuple(self._segments), self._dead)
+        return FaissView(self.generation, tuple(self._segments), self._dead, self.tier, self._gone)
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether so much has come and gone since the tier was built that it should be made anew."""
+        return self.tier is not None and self._delta + self._gone_count > SHARE * len(self.tier)
+
+    @property
+    def _gone_count(self) -> int:
+        return 0 if self._gone is None else int(self._gone.sum())
+
+    @property
+    def _delta(self) -> int:
+        return sum(len(segment.ids) for segment in self._segments) - len(self._dead)
 
     def _merged(self, segments: Sequence[_Segment], without: Ids) -> _Segment:
         kept = [~np.isin(segment.ids, without) for segment in segments]
@@ -114,13 +138,15 @@ class FaissVectors:
         return _Segment(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int64), index)
 
     def __len__(self) -> int:
-        return sum(len(segment.ids) for segment in self._segments) - len(self._dead)
+        return self._delta + (len(self.tier) - self._gone_count if self.tier else 0)
 
     def save(self, folder: Path, owner: str) -> None:
-        """Write everything to one file of `folder`, whole or not at all; other such files are deleted.
+        """Write everything to one file of `folder`, whole or not at all; other such files are deleted. For an engine without a
+        tier, which has files of its own.
 
         `owner` says whose vectors these are: `load` finds them under the same one only. The file ends with a checksum.
         """
+        assert self.tier is None
         one = len(self._segments) == 1 and not len(self._dead)
         whole = self._segments[0] if one else self._merged(self._segments, self._dead)
         # Put around the index that there is, since adding to it would copy every vector.
@@ -192,10 +218,14 @@ class FaissView:
     generation: int
     segments: tuple[_Segment, ...]
     dead: Ids
+    tier: Quantised | None
+    gone: Mask | None
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
         """See `VectorView.nearest`."""
         found = [self._in_segment(segment, vector, k, among) for segment in self.segments]
+        if self.tier:
+            found.append(self.tier.nearest(vector, k, among, self.gone))
         found = [ranking for ranking in found if len(ranking)]
         if not found:
             return Ranking.empty()
@@ -217,22 +247,11 @@ class FaissView:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         if count == 0:
             return Ranking.empty()
-        with _one_thread():
+        with working(1):
             scores, places = segment.index.search(vector.reshape(1, -1), min(k, count), params=parameters)
         # A short answer is padded with -1.
         real = places[0] >= 0
         return Ranking.best(segment.ids[places[0][real]], scores[0][real])
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """FAISS gives each query to one thread, and the others turn on the spot: with one query they only take processor time."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
 
 
 def _files(folder: Path, owner: str, upto: int) -> list[tuple[int, Path]]:
@@ -266,10 +285,14 @@ def _intact(path: Path) -> bool:
 
 
 def _members(ids: Ids, of: Ids) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which of `ids` are in the ascending `of`; a table is many times faster than sorting."""
+    """Which of `ids` are in the ascending `of`; a table is many times faster than sorting, and a look for each of a few."""
+    found: np.ndarray[Any, np.dtype[np.bool_]]
     if len(ids) == 0 or len(of) == 0:
         return np.zeros(len(ids), dtype=bool)
+    if len(ids) < len(of) // 16:
+        found = of[np.minimum(np.searchsorted(of, ids), len(of) - 1)] == ids
+        return found
     table = np.zeros(max(int(ids.max()), int(of[-1])) + 1, dtype=bool)
     table[of] = True
-    found: np.ndarray[Any, np.dtype[np.bool_]] = table[ids]
+    found = table[ids]
     return found

@@ -21,7 +21,6 @@ from index import bench, judgements
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_PASSAGES", 8)
-    monkeypatch.setattr(bench, "_VECTORS", 400)
     monkeypatch.setattr(embed.bench, "_TEXTS", {20: 4, 80: 4, 400: 2})
     monkeypatch.setattr(embed.bench, "_ALONE", 12)
     monkeypatch.setattr(embed.bench, "_ROUNDS", 2)
@@ -70,14 +69,6 @@ def test_ingest_is_measured_beside_embedding_alone(encoder: HashingEncoder) -> N
     found = bench.ingesting(encoder, Rival(encoder))
     assert (found.what, found.rival, [row.name for row in found.rows]) == ("ingest", "hashing itself alone", ["entries/s"])
     assert_finite(found.rows)
-
-
-def test_search_is_measured_beside_numpy_and_finds_the_same(encoder: HashingEncoder) -> None:
-    found = bench.searching(encoder)
-    assert (found.what, found.rival) == ("search", "exact search in NumPy")
-    assert [row.name for row in found.rows] == ["nearest 10, ms", "nearest 10 of a tenth, ms"]
-    assert_finite(found.rows)
-    assert found.notes == ["400 vectors of 256 dimensions; recall@10 1.000"]
 
 
 class Blurred(HashingEncoder):

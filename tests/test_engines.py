@@ -1,10 +1,11 @@
-"""One promise, several engines: each is compared with brute force over the same passages, ids and scores."""
+"""One promise, every engine and tier: each is compared with brute force over the same passages, ids and scores."""
 
 import contextlib
 import math
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import index.lexical
-from index.engine import ExactTerms, ExactVectors, Said, TermEngine, TermView, VectorEngine
+import index.quantised
+from index.engine import ExactTerms, ExactVectors, Said, TermEngine, TermView, VectorEngine, VectorView
 from index.lexical import TantivyTerms
+from index.quantised import Quantised, build
 from index.records import Ids, Ranking
+from index.tierfile import Manifest
+from index.tiers import Tier
 from index.vectors import FaissVectors
 from tests import milvus_engines
 
 DIMENSION = 6
 UNKNOWN = 900
+Rows = dict[int, np.ndarray]
 Everything = list[tuple[int, float]]
 
 
@@ -69,12 +75,52 @@ def engines(kinds: Iterable[str]) -> list[Any]:
     return [pytest.param(kind, marks=pytest.mark.milvus if kind == "milvus" else ()) for kind in kinds]
 
 
+class Tiered:
+    """Vectors of which every second commit makes a tier, as growing does; what comes between lies beside it."""
+
+    def __init__(self, dimension: int, tier: Tier) -> None:
+        self._dimension, self._tier = dimension, tier
+        self._inner = FaissVectors(dimension)
+        self._held: Rows = {}
+        self._folder = tempfile.TemporaryDirectory()
+        weakref.finalize(self, self._folder.cleanup)
+
+    @property
+    def generation(self) -> int:
+        return self._inner.generation
+
+    def add(self, ids: Ids, vectors: np.ndarray) -> None:
+        self._held.update(zip(ids.tolist(), vectors, strict=True))
+        self._inner.add(ids, vectors)
+
+    def remove(self, ids: Ids) -> None:
+        for i in ids.tolist():
+            self._held.pop(i, None)
+        self._inner.remove(ids)
+
+    def commit(self, generation: int) -> None:
+        self._inner.commit(generation)
+        if generation % 2 == 0 and self._held:
+            ids = ids_of(list(self._held))
+            wanted = Manifest("ab", generation, self._tier, self._dimension, len(ids), self._tier)
+            with pytest.MonkeyPatch.context() as patch:
+                # How well it finds is for test_quantised.py.
+                patch.setattr(index.quantised, "_SAMPLE", 20)
+                rows = np.stack([self._held[i] for i in ids.tolist()])
+                folder = build(Path(self._folder.name), wanted, [(ids, rows)])
+            self._inner = FaissVectors(self._dimension, Quantised(folder, self._dimension))
+
+    def view(self) -> VectorView:
+        return self._inner.view()
+
+
 VECTOR_ENGINES: dict[str, Callable[[int], VectorEngine]] = {
     "exact": ExactVectors,
     "faiss": FaissVectors,
+    "quantised": lambda dimension: Tiered(dimension, "quantised"),
+    "lists": lambda dimension: Tiered(dimension, "lists"),
     "milvus": milvus_engines.Vectors,
 }
-Rows = dict[int, np.ndarray]
 
 
 @pytest.fixture(params=engines(VECTOR_ENGINES))
@@ -83,11 +129,11 @@ def new_vectors(request: pytest.FixtureRequest) -> Callable[[], VectorEngine]:
 
 
 def rows(count: int, seed: int) -> np.ndarray:
-    """Unit rows; every fourth one is like the first, so that there are ties."""
+    """Unit rows, in half precision as a tier holds them; every fourth one is like the first, so that there are ties."""
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSION)).astype(np.float32)
     vectors[::4] = 1.0
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 def cosines(held: Mapping[int, np.ndarray], vector: np.ndarray) -> Everything:

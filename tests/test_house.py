@@ -27,7 +27,7 @@ ONLY_IN = {
     "nncf": {"embed/export.py"},
     "sentence_transformers": {"embed/sentence.py"},
     "transformers": {"embed/sentence.py"},
-    "faiss": {"index/vectors.py"},
+    "faiss": {"index/vectors.py", "index/quantised.py"},
     "tantivy": {"index/lexical.py"},
     "trafilatura": {"index/readers/article.py"},
     "feedparser": {"index/readers/feed.py"},

@@ -28,6 +28,7 @@ STATUSES = {
     errors.InvalidManifest: 503,
     errors.UnreadableVectors: 503,
     errors.StorageError: 503,
+    errors.TooLittleMemory: 503,
     errors.NotAnIndex: 503,
     errors.ModelMismatch: 503,
     errors.IndexBusy: 503,

@@ -88,7 +88,7 @@ def in_another_process(path: Path, folder: Path) -> None:
 def commit_without_caches(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """What a process leaves that is killed just behind its commit: entries 1 to `count`, and the caches of before."""
     with monkeypatch.context() as patch:
-        patch.setattr("index.ingest.catch_up", lambda folder, card: None)
+        patch.setattr("index.ingest.catch_up", lambda folder, card, tier: None)
         ingest([page(tmp_path / "fil" / "a.jsonl", 1, count)], folder, HashingEncoder())
 
 

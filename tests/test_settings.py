@@ -39,6 +39,7 @@ def test_the_defaults() -> None:
         "device": None,
         "cache": default_cache(),
         "tz": "Europe/Paris",
+        "tier": "auto",
         "host": "127.0.0.1",
         "port": 8000,
         "workers": 1,
@@ -67,6 +68,7 @@ def test_the_defaults() -> None:
         ("device", "cpu", "cpu"),
         ("cache", "/srv/again", Path("/srv/again")),
         ("tz", "+02:00", "+02:00"),
+        ("tier", "lists", "lists"),
         ("host", "::1", "::1"),
         ("port", "0", 0),
         ("workers", "3", 3),
@@ -150,8 +152,8 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
-    known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, host, port, workers, at_once, waiting"
-    known += ", threshold, keys, rate, hosts, origins, proxies, log, log_questions"
+    known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, tier, host, port, workers, at_once"
+    known += ", waiting, threshold, keys, rate, hosts, origins, proxies, log, log_questions"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 
