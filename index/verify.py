@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from embed import Encoder, ModelCard
-from index import migrations, seal
+from index import migrations, seal, tierfile
 from index.chunk import context
 from index.database import APPLICATION_ID, FILE
 from index.embedding import text_hash
 from index.errors import NotAnIndex
+from index.growth import opened
 from index.integrity import REPAIR, RESTORE, Finding, damage
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
@@ -179,7 +180,17 @@ def _vectors(store: Store, folder: Path, chosen: Sequence[Passage], card: ModelC
             found.findings.append(Finding(f"cache/{path.name}", "is damaged", _CACHE))
         elif not path.name.startswith(f"vectors-{owner}-"):
             found.notes.append(f"cache/{path.name} is of another index or model, and nothing reads it")
-    engine = FaissVectors.load(folder / "cache", owner, card.dimension, upto=found.generation)
+    for path in sorted((folder / "cache").glob("tier-*")):
+        try:
+            tierfile.verify(path, tierfile.read(path))
+        except tierfile.DamagedTier as error:
+            found.findings.append(Finding(f"cache/{path.name}", f"cannot be used: {error}", _CACHE))
+    tier = opened(folder / "cache", owner, card.dimension, found.generation)
+    engine = (
+        FaissVectors(card.dimension, tier)
+        if tier
+        else FaissVectors.load(folder / "cache", owner, card.dimension, upto=found.generation)
+    )
     if engine.generation < 0:
         return
     _behind("the vector cache", engine.generation, found)

@@ -18,11 +18,13 @@ import numpy as np
 import numpy.ma
 import numpy.random
 
+from embed.encoder import Vectors
 from embed.hashing import HashingEncoder
-from index.engine import ExactTerms, ExactVectors
+from index.engine import ExactTerms, ExactVectors, VectorView
 from index.phrases import plain_forms
 from index.reader import Reader, searchable
 from index.terms import question_terms
+from index.vectors import FaissView
 from index.verify import verify
 
 QUESTIONS = ("Que dit le Kremlin ?", "drone abattu numéro 7", "What did Kyiv say?")
@@ -49,9 +51,7 @@ def require_exact(folder: Path) -> dict[str, str]:
         every = len(terms.view())
         for question in QUESTIONS:
             vector = snapshot.space.question(encoder.encode_query(question), "fr")
-            found, expected = (dict(view.nearest(vector, every)) for view in (snapshot.vectors, vectors.view()))
-            assert found.keys() == expected.keys(), question
-            assert np.allclose([found[i] for i in expected], list(expected.values()), atol=1e-5), question
+            require_near(snapshot.vectors, vectors.view(), vector, every)
             wanted = question_terms(question, "fr")
             found, expected = (dict(view.matching(wanted, every)) for view in (snapshot.terms, terms.view()))
             assert found.keys() == expected.keys(), question
@@ -81,6 +81,17 @@ def lose_from_list(db: sqlite3.Connection, path: Path, name: str, table: str) ->
         # What is in the schema is read again.
         db = sqlite3.connect(path, isolation_level=None)
     db.close()
+
+
+def require_near(view: VectorView, exact: VectorView, vector: Vectors, every: int) -> None:
+    """Compare the nearest vectors with the exact ones."""
+    if isinstance(view, FaissView) and view.tier is not None:
+        # A tier has rows in half precision, and gives the nearest alone.
+        assert np.allclose(view.nearest(vector, 5).scores, exact.nearest(vector, 5).scores, atol=5e-3)
+        return
+    found, expected = dict(view.nearest(vector, every)), dict(exact.nearest(vector, every))
+    assert found.keys() == expected.keys()
+    assert np.allclose([found[i] for i in expected], list(expected.values()), atol=1e-5)
 
 
 @dataclass

@@ -26,6 +26,7 @@ from api import cli
 from embed.encoder import ModelCard
 from embed.hashing import HashingEncoder
 from index.backup import back_up, restore
+from index.growth import grow
 from index.ingest import ingest, reembed
 from index.repair import mend, rebuild_caches
 from index.store import Changes, Store
@@ -134,6 +135,10 @@ def writes_vectors(world: World) -> Callable[[], object]:
     return write
 
 
+def builds_a_tier(world: World) -> Callable[[], object]:
+    return lambda: grow(world.index, CARD, "quantised", anew=True).tier
+
+
 def embeds_again(world: World) -> Callable[[], object]:
     return lambda: reembed(world.index, HashingEncoder())
 
@@ -165,6 +170,7 @@ OPERATIONS: dict[str, Callable[[World], Callable[[], object]]] = {
     "compaction": makes_caches,
     "repair": repairs,
     "vector file": writes_vectors,
+    "tier build": builds_a_tier,
     "embedding again": embeds_again,
     "backup": backs_up,
     "restore": restores,
