@@ -820,7 +820,7 @@ class Failing(HashingEncoder):
 def test_a_model_that_fails_is_one_sentence(
     capsys: pytest.CaptureFixture[str], indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def loaded(*asked: object) -> Encoder:
+    def loaded(*asked: object, **named: object) -> Encoder:
         return Failing()
 
     assert load("hashing").card == Failing().card
