@@ -148,6 +148,7 @@ def test_no_path_key_question_or_stack_is_told_or_written_whatever_fails_where(
         # At some addresses the index fails when it is opened, at others when it is used, in the routes' own hands.
         for break_it in (lambda: Everything(fail), broken):
             app.dependency_overrides[opened.searcher] = break_it
+            app.state.searcher = Everything(fail)
             for template in NEEDS:
                 address = re.sub(r"\{\w+(:\w+)?\}", CANARY, template)
                 for method in ("GET", "POST"):

@@ -1,6 +1,6 @@
 """The model of an index is found from what the index says of it."""
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,9 +45,12 @@ def test_where_there_is_no_index_the_named_model_is_taken_or_the_default(tmp_pat
 
 
 def test_a_folder_that_the_card_does_not_lead_to_is_asked_for(seed_index: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(seed_index, tmp_path / "index")
-    with Store.open(folder) as store, store.writing() as db:
-        db.execute('UPDATE meta SET value = replace(value, \'"name": "hashing"\', \'"name": "my-folder"\')')
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with Store.open(seed_index) as store:
+        card, space = replace(store.card(), name="my-folder"), store.space()
+    assert space is not None
+    Store.create(folder, card, lambda: space).close()
     with pytest.raises(ModelNotFound) as raised:
         own_encoder(folder)
     assert str(raised.value) == (

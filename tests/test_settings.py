@@ -45,6 +45,7 @@ def test_the_defaults() -> None:
         "workers": 1,
         "at_once": 4,
         "waiting": 128,
+        "grace": 10,
         "threshold": None,
         "keys": Path("filrouge-keys.json"),
         "rate": None,
@@ -74,6 +75,7 @@ def test_the_defaults() -> None:
         ("workers", "3", 3),
         ("at_once", "8", 8),
         ("waiting", "0", 0),
+        ("grace", "30", 30),
         ("threshold", "0.5", 0.5),
         ("keys", "/srv/keys.json", Path("/srv/keys.json")),
         ("rate", "60", 60),
@@ -153,7 +155,7 @@ def test_a_file_that_is_named_and_not_there_is_refused(monkeypatch: pytest.Monke
 def test_an_unknown_setting_is_refused_by_name(write: Callable[..., Path]) -> None:
     write("filrouge.toml", 'indx = "news"\n')
     known = "index, engine, uri, milvus_token, engine_timeout, model, device, cache, tz, tier, host, port, workers, at_once"
-    known += ", waiting, threshold, keys, rate, hosts, origins, proxies, log, log_questions"
+    known += ", waiting, grace, threshold, keys, rate, hosts, origins, proxies, log, log_questions"
     assert refusal() == f"filrouge.toml has the unknown setting 'indx'; known are {known}"
 
 
