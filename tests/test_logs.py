@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api import logs, opened
+from api import opened
 from api.access import Policy
 from api.app import create_app
 from api.keys import Keyring, Scope, add
@@ -73,24 +74,23 @@ def test_of_a_failure_the_kind_and_the_places_are_told() -> None:
     assert "geheim" not in told
 
 
-def test_what_is_configured_holds_for_every_logger(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    request = logging.getLogger("filrouge.request")
-    try:
-        stream = io.StringIO()
-        for manner in ("problems", "requests", "json"):
-            logs.configure(manner, [], stream)
-            request.info("one")
-            logging.getLogger("uvicorn.error").error("two /srv/x/y")
-            logging.getLogger("uvicorn.access").info("GET /?q=geheim")
-            logging.getLogger("another").info("three")
-    finally:
-        logging.captureWarnings(False)
-        request.setLevel(logging.NOTSET)
-        logging.getLogger("uvicorn.access").setLevel(logging.NOTSET)
-        root.handlers[:], root.level = before, level
-    written = stream.getvalue().splitlines()
+CONFIGURED = """
+import logging, sys
+from api import logs
+for manner in ("problems", "requests", "json"):
+    logs.configure(manner, [], sys.stdout)
+    logging.getLogger("filrouge.request").info("one")
+    logging.getLogger("uvicorn.error").error("two /srv/x/y")
+    logging.getLogger("uvicorn.access").info("GET /?q=geheim")
+    logging.getLogger("another").info("three")
+"""
+
+
+def test_what_is_configured_holds_for_every_logger() -> None:
+    # In a process of its own, whose logging nothing else has touched.
+    written = subprocess.run(
+        [sys.executable, "-c", CONFIGURED], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.splitlines()
     assert [re.sub(r"^\S+ ", "", one) for one in written[:3]] == ["error two …/y", "info one", "error two …/y"]
     assert [json.loads(one)["message"] for one in written[3:]] == ["one", "two …/y"]
 
@@ -182,7 +182,6 @@ def test_no_path_key_question_or_stack_is_told_or_written_whatever_fails_where(
 
 
 def test_a_server_of_its_own_writes_json_and_nothing_else(tmp_path: Path, seeds: Path, environment: dict[str, str]) -> None:
-    import subprocess
     import urllib.request
 
     settings = {"FILROUGE_LOG": "json", "FILROUGE_INDEX": str(tmp_path / "index")}
