@@ -25,7 +25,7 @@ from index.engine import K1, B
 from index.milvus import Collection, Row
 from index.phrases import plain_forms
 from index.records import Entry
-from index.rows import Encoded, entry_of
+from index.rows import Encoded, entry_with
 from index.space import Codes, Space
 from index.terms import passage_terms
 
@@ -213,7 +213,7 @@ def entry_in(rows: Sequence[Row]) -> Entry:
     first, *more = sorted(rows, key=lambda row: int(row["part"]))
     text = "".join([first["text"], *(row["text"] for row in more)])
     titled = int(first["titled"])
-    return entry_of(
+    return entry_with(
         (
             unspelt(first["source"]),
             first["key"],

@@ -91,28 +91,34 @@ def vector_of(blob: bytes, dimension: int) -> Vectors:
     return np.frombuffer(blob, dtype="<f2" if len(blob) == 2 * dimension else "<f4").astype(np.float32)
 
 
+def entry_with(values: Sequence[Any]) -> Entry:
+    """The entry with these values, as they are kept: those of the columns `ENTRY` but for the last, its content hash."""
+    source, key, title, text, lang, published, tz, precision, clock, url = values
+    return Entry(
+        source=source,
+        key=key,
+        title=title,
+        text=text,
+        lang=lang,
+        published=moment_of(published, tz),
+        precision=precision,
+        clock=clock_time.fromisoformat(clock) if clock else None,
+        url=url,
+    )
+
+
 def entry_of(row: Sequence[Any]) -> Entry:
     """The entry in a row of the columns `ENTRY`. Raises `StorageError` unless it has the content hash that was kept with it."""
-    source, key, title, text, lang, published, tz, precision, clock, url, kept = row
+    *values, kept = row
     try:
-        entry = Entry(
-            source=source,
-            key=key,
-            title=title,
-            text=text,
-            lang=lang,
-            published=moment_of(published, tz),
-            precision=precision,
-            clock=clock_time.fromisoformat(clock) if clock else None,
-            url=url,
-        )
+        entry = entry_with(values)
         whole = entry.content_hash == kept
     except (ValueError, TypeError, AttributeError, OverflowError, InvalidRequest):
         # A number where a text was, a zone that is none: SQLite keeps whatever its bytes say.
         whole = False
     if not whole:
         raise StorageError(
-            f"an entry of the index is damaged, and not what was written: '{key}' of '{source}'; filrouge verify says what "
+            f"an entry of the index is damaged, and not what was written: '{values[1]}' of '{values[0]}'; filrouge verify says what "
             "else is, and filrouge restore brings a backup back"
         )
     return entry

@@ -20,6 +20,7 @@ from index.reader import Reader
 from index.records import Entry
 from index.rows import micros_of
 from index.store import FILE, Store
+from index.sums import seal_catalogue, seal_everything
 
 _TOGETHER = 100
 _NOTE = "copying"
@@ -87,7 +88,7 @@ def _begun(source: ClusterStore, made: Path, generation: int) -> Store:
     with store.writing() as db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (source.identity(),))
         db.executemany(
-            "INSERT INTO generations VALUES (?, ?)",
+            "INSERT INTO generations (number, committed) VALUES (?, ?)",
             [(number, micros_of(source.committed(number))) for number in range(1, generation + 1)],
         )
         db.executemany(
@@ -131,6 +132,8 @@ def _copy(source: ClusterStore, store: Store, generation: int, progress: Progres
         progress(copied)
     with store.writing() as db:
         db.execute("DELETE FROM meta WHERE key = ?", (_NOTE,))
+        # Until here no row vouched for what was still to come.
+        seal_everything(db)
 
 
 def _insert(db: sqlite3.Connection, version: int, entry: Entry, row: Any, generation: int) -> None:
@@ -174,3 +177,4 @@ def _set_note(db: sqlite3.Connection, note: dict[str, Any]) -> None:
     db.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (_NOTE, json.dumps(note))
     )
+    seal_catalogue(db)
