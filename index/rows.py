@@ -118,8 +118,8 @@ def entry_of(row: Sequence[Any]) -> Entry:
         whole = False
     if not whole:
         raise StorageError(
-            f"an entry of the index is damaged, and not what was written: '{values[1]}' of '{values[0]}'; filrouge verify says what "
-            "else is, and filrouge restore brings a backup back"
+            f"an entry of the index is damaged, and not what was written: '{values[1]}' of '{values[0]}'; filrouge verify says "
+            "what else is, and filrouge restore brings a backup back"
         )
     return entry
 
