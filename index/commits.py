@@ -107,10 +107,12 @@ class Commits(Database):
             _stamp(db, generation)
         return generation
 
-    def rename(self) -> None:
-        """Give the index a name that no other has, so that nothing that was made for it or is open is taken for its own."""
+    def rename(self, identity: str | None = None) -> None:
+        """Give the index a name that no other has, so that nothing that was made for it or is open is taken for its own; or
+        that of the index which it is a copy of.
+        """
         with self.writing() as db:
-            identity = uuid.uuid4().hex
+            identity = identity or uuid.uuid4().hex
             db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (identity,))
             seal_everything(db)
             self._identity = identity

@@ -85,8 +85,8 @@ def _begun(source: ClusterStore, made: Path, generation: int) -> Store:
         store.close()
         Store.discard(made)
     store = Store.create(made, source.card(), source.space)
+    store.rename(source.identity())
     with store.writing() as db:
-        db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (source.identity(),))
         db.executemany(
             "INSERT INTO generations (number, committed) VALUES (?, ?)",
             [(number, micros_of(source.committed(number))) for number in range(1, generation + 1)],
