@@ -26,7 +26,7 @@ crash: $(DEVELOPED)
 # Milvus Lite and a whole server, which need a setuptools that nothing else does: an environment of their own, on top.
 milvus: $(MILVUS)
 	.venv/milvus/bin/python -m pytest -m milvus tests
-	.venv/milvus/bin/python -m pytest tests/test_guides.py -k cluster
+	.venv/milvus/bin/python -m pytest -W 'ignore:pkg_resources is deprecated' tests/test_guides.py -k cluster
 
 # All texts that mean harm, of which `make test` takes every fourth.
 hostile: $(DEVELOPED)
