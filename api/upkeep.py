@@ -31,7 +31,6 @@ def run_verify(given: argparse.Namespace, settings: Settings) -> int:
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
     from index.carried import CarriedVectors
-    from index.growth import grow
     from index.ingest import reembed
     from index.repair import mend, rebuild_caches
 
@@ -44,18 +43,17 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
             with console.progress("embedding") as bar:
                 embedded = reembed(settings.index, encoder, bar.passages, carried)
             done = {"embedded": embedded, "lists": False, "cleared": 0}
-            generation = rebuild_caches(settings.index, encoder.card, settings.asked_tier)
+            caches = rebuild_caches(settings.index, encoder.card, settings.asked_tier)
         else:
             mended = mend(settings.index, encoder, carried, settings.asked_tier)
             done = {"embedded": mended.embedded, "lists": mended.lists, "cleared": mended.cleared}
-            generation = mended.generation
-    # It is there; what is asked is which it has become.
-    grown = grow(settings.index, encoder.card, settings.asked_tier)
+            caches = mended.caches
+    grown = caches.grown
     if given.json:
         held = {"tier": grown.tier, "recall": grown.manifest.recall["all"]} if grown.manifest else {}
-        print(json.dumps({"model": encoder.card.name, **done, "generation": generation, **held}))
+        print(json.dumps({"model": encoder.card.name, **done, "generation": caches.generation, **held}))
     else:
-        console.mended(encoder.card.name, done, generation)
+        console.mended(encoder.card.name, done, caches.generation)
         console.grown(grown)
     return 0
 

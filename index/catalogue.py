@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from index.database import Database
 from index.errors import InvalidRequest, NotFound
 from index.records import Entry, Version
-from index.rows import ALIVE, ENTRY, EPOCH, FROM_VERSIONS, Holding, Source, batches, entry_of, marks, micros_of, moment_of
+from index.rows import (
+    ALIVE,
+    ENTRY,
+    EPOCH,
+    FROM_VERSIONS,
+    Holding,
+    Source,
+    batches,
+    counted,
+    entry_of,
+    marks,
+    micros_of,
+    moment_of,
+)
 
 _MINUTE = 60_000_000
 
@@ -38,12 +51,7 @@ class Catalogue(Database):
     def counts(self, generation: int) -> tuple[int, int]:
         """How many entries and passages a reader of `generation` sees."""
         with self.reading() as db:
-            row = db.execute(
-                f"""SELECT (SELECT count(*) FROM versions v WHERE {ALIVE.format("v")}),
-                           (SELECT count(*) FROM passages p WHERE {ALIVE.format("p")})""",
-                {"generation": generation},
-            ).fetchone()
-        return int(row[0]), int(row[1])
+            return counted(db, "versions", generation), counted(db, "passages", generation)
 
     def zone(self, generation: int | None = None) -> str:
         """The time zone that most sources are in, of those that there were in `generation`; UTC when there is none."""

@@ -12,7 +12,7 @@ from index.cluster_catalogue import ClusterCatalogue, dated_of
 from index.cluster_rows import READINGS, VERSIONS, known_time, listed, readings_in, spelt, there, unspelt
 from index.cluster_where import Lookup, expression
 from index.conditions import Condition, Phrase, Word
-from index.errors import InvalidRequest
+from index.errors import InvalidRequest, StorageError
 from index.milvus import Milvus
 from index.phrases import holds
 from index.reader import Filters
@@ -48,7 +48,16 @@ class ClusterStore(ClusterCatalogue):
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         """See `Passages.passages`."""
-        return {one.id: one for one in self._passages(self._rows(list(ids), ["version", "start", "end"]))}
+        found = {one.id: one for one in self._found(ids)}
+        for i in ids:
+            if i not in found:
+                raise StorageError(
+                    f"passage {i} of the index at {self.milvus.server} is lost: publish it anew with filrouge migrate"
+                )
+        return found
+
+    def _found(self, ids: Sequence[int]) -> list[Passage]:
+        return self._passages(self._rows(list(ids), ["version", "start", "end"]))
 
     def passages_of(self, entry_id: str, generation: int, past: bool = False) -> list[Passage]:
         """See `Passages.passages_of`."""
@@ -58,7 +67,7 @@ class ClusterStore(ClusterCatalogue):
 
     def moments(self, ids: Sequence[int]) -> dict[int, tuple[datetime | None, bool]]:
         """See `Passages.moments`."""
-        return {one.id: (one.entry.published, one.entry.day_only) for one in self.passages(ids).values()}
+        return {one.id: (one.entry.published, one.entry.day_only) for one in self._found(ids)}
 
     def entry_keys(self, ids: Sequence[int]) -> dict[int, str]:
         """See `Passages.entry_keys`."""

@@ -64,7 +64,7 @@ def grow(folder: Path, card: ModelCard, asked: Tier | None = None, threads: int 
     cache = folder / "cache"
     with Store.open(folder) as store:
         owner, generation = owner_of(store, card), store.generation()
-        count = store.counts(generation)[1]
+        count = store.passage_count(generation)
         tier = tiers.choose(count, card.dimension, tiers.free_memory(), asked)
         if tier == "exact" or count == 0:
             return Grown("exact")

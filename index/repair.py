@@ -12,7 +12,7 @@ from index.carried import Carried
 from index.database import FILE, connect
 from index.embedding import embed_missing
 from index.errors import NotAnIndex, StorageError
-from index.growth import grow
+from index.growth import Grown, grow
 from index.integrity import Finding, damage, damaged_vectors, only_lists
 from index.reader import Reader
 from index.store import Store
@@ -20,15 +20,23 @@ from index.tiers import Tier
 
 
 @dataclass(frozen=True)
+class Caches:
+    """The generation that caches were made of, and what they hold vectors in."""
+
+    generation: int
+    grown: Grown
+
+
+@dataclass(frozen=True)
 class Mended:
     """What was wrong and is no more: whether SQLite's lists were made again, how many vectors were made again, how many that no
-    passage has were cleared away; and the generation that the caches were made of.
+    passage has were cleared away; and the caches, which were made anew.
     """
 
     lists: bool
     embedded: int
     cleared: int
-    generation: int
+    caches: Caches
 
 
 def mend(folder: Path, encoder: Encoder, carried: Carried | None = None, tier: Tier | None = None) -> Mended:
@@ -50,12 +58,11 @@ def mend(folder: Path, encoder: Encoder, carried: Carried | None = None, tier: T
             cleared = store.drop_unused_vectors()
             store.seal()
             generation = _new_caches(store, folder, encoder.card, tier)
-    grow(folder, encoder.card, tier)
-    return Mended(lists, embedded, cleared, generation)
+    return Mended(lists, embedded, cleared, Caches(generation, grow(folder, encoder.card, tier)))
 
 
-def rebuild_caches(folder: Path, card: ModelCard, tier: Tier | None = None) -> int:
-    """Delete the search caches of the index and make them anew from the store; return its generation.
+def rebuild_caches(folder: Path, card: ModelCard, tier: Tier | None = None) -> Caches:
+    """Delete the search caches of the index and make them anew from the store.
 
     `tier` is the structure to hold the vectors in, where it is not chosen by their number. Raises `IndexBusy` while another
     process writes, `ModelMismatch` unless `card` is the index's own, and `TooLittleMemory` where the tier does not fit.
@@ -64,8 +71,7 @@ def rebuild_caches(folder: Path, card: ModelCard, tier: Tier | None = None) -> i
     with Store.open(folder) as store, lock.writing(folder):
         store.require(card)
         generation = _new_caches(store, folder, card, tier)
-    grow(folder, card, tier)
-    return generation
+    return Caches(generation, grow(folder, card, tier))
 
 
 def _new_caches(store: Store, folder: Path, card: ModelCard, tier: Tier | None) -> int:

@@ -1,5 +1,6 @@
 """What the rows of the database hold, and what becomes of them: the shapes in which they are read and written."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,17 @@ class Indexed:
 def present(past: bool) -> str:
     """The condition for a passage `p` of a version `v` to be there in `:generation`; `past` when that is an earlier one."""
     return THEN if past else ALIVE.format("p")
+
+
+def counted(db: sqlite3.Connection, table: str, generation: int) -> int:
+    """How many rows of a table a reader of `generation` sees."""
+    # Two numbers out of indexes; going through the rows takes four times as long.
+    row = db.execute(
+        f"""SELECT (SELECT count(*) FROM {table} WHERE born <= :generation)
+                 - (SELECT count(*) FROM {table} WHERE died <= :generation)""",
+        {"generation": generation},
+    ).fetchone()
+    return int(row[0])
 
 
 def vector_of(blob: bytes, dimension: int) -> Vectors:

@@ -51,7 +51,7 @@ class Picked:
 def shown_before(store: StoreView, ids: Sequence[int]) -> list[Shown]:
     """What earlier pages showed, in their order."""
     passages = store.passages(ids)
-    return [Shown(passages[i], 0.0, wording(passages[i].text)) for i in ids if i in passages]
+    return [Shown(passages[i], 0.0, wording(passages[i].text)) for i in ids]
 
 
 @stage("read")

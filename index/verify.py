@@ -14,11 +14,11 @@ from index.chunk import context
 from index.database import APPLICATION_ID, FILE
 from index.embedding import text_hash
 from index.errors import NotAnIndex
-from index.growth import opened
+from index.growth import opened, owner_of
 from index.integrity import REPAIR, RESTORE, Finding, damage
 from index.lexical import CacheUnusable, TantivyTerms
 from index.phrases import plain_forms
-from index.records import Passage
+from index.records import Passage, Window
 from index.space import Space, content_spans
 from index.store import Store
 from index.terms import passage_terms
@@ -130,7 +130,7 @@ def _hashes(store: Store) -> Iterator[Finding]:
 
 
 def _chosen(store: Store, generation: int, sample: int) -> list[Passage]:
-    ids = store.living(generation).tolist()
+    ids = store.allowed(generation, Window()).tolist()
     # The same at every run, so that what was found is found again.
     some = ids if len(ids) <= sample else sorted(random.Random(len(ids)).sample(ids, sample))
     return list(store.passages(some).values())
@@ -155,7 +155,7 @@ def _terms(store: Store, folder: Path, chosen: Sequence[Passage], found: Verifie
     living = store.counts(terms.generation)[1]
     if len(view) != living:
         found.findings.append(Finding(place, f"holds {len(view)} passages of {living}", _CACHE))
-    alive = set(store.living(terms.generation).tolist())
+    alive = set(store.allowed(terms.generation, Window()).tolist())
     for passage in chosen:
         if passage.id in alive:
             own, entry = np.array([passage.id], dtype=np.int64), passage.entry
@@ -174,7 +174,7 @@ def _behind(what: str, generation: int, found: Verified) -> None:
 
 
 def _vectors(store: Store, folder: Path, chosen: Sequence[Passage], card: ModelCard, space: Space, found: Verified) -> None:
-    owner = f"{store.identity()[:12]}-{card.fingerprint}"
+    owner = owner_of(store, card)
     for path in sorted((folder / "cache").glob("vectors-*.faiss")):
         if not FaissVectors.is_whole(path):
             found.findings.append(Finding(f"cache/{path.name}", "is damaged", _CACHE))
@@ -197,7 +197,7 @@ def _vectors(store: Store, folder: Path, chosen: Sequence[Passage], card: ModelC
     place, living = "cache/vectors", store.counts(engine.generation)[1]
     if len(engine) != living:
         found.findings.append(Finding(place, f"holds {len(engine)} vectors of {living}", _CACHE))
-    alive = set(store.living(engine.generation).tolist())
+    alive = set(store.allowed(engine.generation, Window()).tolist())
     view = engine.view()
     for passage in chosen:
         if passage.id in alive:

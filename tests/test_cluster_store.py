@@ -101,6 +101,10 @@ def test_passages_and_what_the_model_made_of_them_are_the_same(stores: tuple[Sto
     everything = store.allowed(4, Window())
     some = [*everything.tolist()[::7], *store.allowed(1, Window()).tolist()[:5]]
     assert cluster.passages(some) == store.passages(some)
+    some.append(10_000)
+    for one in (store, cluster):
+        with pytest.raises(StorageError, match=r"passage 10000 .* is lost"):
+            one.passages(some)
     assert cluster.moments(some) == store.moments(some)
     assert cluster.entry_keys(some) == store.entry_keys(some)
     langs, vectors = store.vectors(some)

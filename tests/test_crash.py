@@ -113,11 +113,11 @@ def deletes(world: World) -> Callable[[], object]:
 
 
 def makes_caches(world: World) -> Callable[[], object]:
-    return lambda: rebuild_caches(world.index, CARD)
+    return lambda: rebuild_caches(world.index, CARD).generation
 
 
 def repairs(world: World) -> Callable[[], object]:
-    return lambda: mend(world.index, HashingEncoder()).generation
+    return lambda: mend(world.index, HashingEncoder()).caches.generation
 
 
 def writes_vectors(world: World) -> Callable[[], object]:

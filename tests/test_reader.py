@@ -303,7 +303,7 @@ def test_caches_deleted_under_an_open_index_are_made_again_with_the_next_generat
 
 def test_an_open_index_goes_on_after_its_caches_were_rebuilt(small: Path, tmp_path: Path) -> None:
     with Searcher(small, HashingEncoder()) as searcher:
-        assert rebuild_caches(small, CARD) == 1
+        assert rebuild_caches(small, CARD).generation == 1
         assert keys(searcher.search("Kremlin")) == ["1", "2", "3"]
         ingest([page(tmp_path / "fil" / "a.jsonl", 1, 4)], small, HashingEncoder())
         assert keys(searcher.search("Kremlin")) == ["1", "2", "3", "4"]

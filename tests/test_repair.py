@@ -82,12 +82,12 @@ def found(folder: Path, encoder: HashingEncoder) -> list[tuple[int, str, float]]
 
 def test_rebuilt_caches_answer_as_before(folder: Path) -> None:
     before = found(folder, HashingEncoder())
-    assert rebuild_caches(folder, OLD) == 2
+    assert rebuild_caches(folder, OLD).generation == 2
     rebuilt = found(folder, HashingEncoder())
     # Passages that were removed no longer count in the statistics, so that scores and places may move a little.
     assert sorted((i, text) for i, text, _ in rebuilt) == sorted((i, text) for i, text, _ in before)
     shutil.rmtree(folder / "cache")
-    assert rebuild_caches(folder, OLD) == 2
+    assert rebuild_caches(folder, OLD).generation == 2
     assert found(folder, HashingEncoder()) == rebuilt
 
 
@@ -95,7 +95,7 @@ def test_rebuilt_caches_of_what_was_never_edited_give_the_same_scores(folder: Pa
     new = folder.with_name("new")
     ingest([folder.with_name("fil") / "a.jsonl"], new, HashingEncoder())
     before = found(new, HashingEncoder())
-    assert rebuild_caches(new, OLD) == 1
+    assert rebuild_caches(new, OLD).generation == 1
     assert found(new, HashingEncoder()) == before
 
 
@@ -348,7 +348,7 @@ def test_lists_of_sqlite_that_have_lost_a_row_are_made_again(folder: Path) -> No
     with pytest.raises(NotAnIndex, match="row 2 missing from index versions_of_entry"):
         Store.open(folder)
     mended = mend(folder, HashingEncoder())
-    assert (mended.lists, mended.embedded, mended.generation) == (True, 0, 2)
+    assert (mended.lists, mended.embedded, mended.caches.generation) == (True, 0, 2)
     assert verify(folder, HashingEncoder).findings == []
 
 
@@ -362,7 +362,7 @@ def test_vectors_that_are_damaged_or_missing_are_embedded_again_and_those_of_no_
         db.execute("UPDATE vectors SET words = x'' WHERE id = 4")
         db.execute("DELETE FROM vectors WHERE id = 5")
     mended = mend(folder, HashingEncoder())
-    assert (mended.lists, mended.embedded, mended.cleared, mended.generation) == (False, 3, 1, 2)
+    assert (mended.lists, mended.embedded, mended.cleared, mended.caches.generation) == (False, 3, 1, 2)
     assert verify(folder, HashingEncoder).findings == []
     assert sorted(text for _, text, _ in found(folder, HashingEncoder())) == sorted(text for _, text, _ in before)
 

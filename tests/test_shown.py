@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embed import ModelCard
+from index.errors import StorageError
 from index.records import Entry, Ranking, Vote
 from index.shown import Ranked, hits, pick, shown_before
 from index.space import KINDS, Space
@@ -42,6 +43,8 @@ def test_what_says_the_same_is_folded_into_the_best(store: Store) -> None:
 
 
 def test_what_an_earlier_page_showed_is_passed_over_and_named(store: Store) -> None:
+    with pytest.raises(StorageError, match=r"passage 99 .* is lost"):
+        shown_before(store, [2, 99])
     earlier = shown_before(store, [2])
     assert [one.passage.id for one in earlier] == [2]
     picked = pick(store, ranking(1, 3, 4, 5), 5, earlier)
