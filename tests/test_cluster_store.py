@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index.cluster_store import ClusterStore
 from index.conditions import ATTRIBUTES, And, Comparison, Condition, Contains, Not, Or, Phrase, Word
-from index.errors import InvalidRequest, NotFound
+from index.errors import InvalidRequest, NotFound, StorageError
 from index.milvus import Milvus
 from index.records import Window
 from index.store import Store
