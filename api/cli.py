@@ -14,29 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from api.commands import (
-    INTERRUPTED,
-    run_ask,
-    run_backfill,
-    run_batch,
-    run_bench,
-    run_evaluate,
-    run_export,
-    run_facets,
-    run_follow,
-    run_histogram,
-    run_index,
-    run_keys,
-    run_mcp,
-    run_migrate,
-    run_search,
-    run_serve,
-    run_similar,
-    run_vectors,
-    run_versions,
-)
+from api.commands import INTERRUPTED
+from api.commands.asking import run_ask, run_batch, run_export, run_facets, run_histogram, run_search, run_similar, run_versions
+from api.commands.intake import run_backfill, run_follow, run_index, run_migrate, run_vectors
+from api.commands.measuring import run_bench, run_evaluate
+from api.commands.serving import run_keys, run_mcp, run_serve
+from api.commands.upkeep import run_backup, run_repair, run_restore, run_verify
 from api.settings import load_settings
-from api.upkeep import run_backup, run_repair, run_restore, run_verify
 from embed import EmbedError
 from index.errors import FilrougeError
 from index.judgements import DIRECTIONS

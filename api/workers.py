@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from api import metrics, server
-from api.commands import open_encoder
+from api.commands.chosen import open_encoder
 from api.settings import Settings
 from embed import EmbedError
 from embed.precision import cores

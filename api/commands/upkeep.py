@@ -4,11 +4,12 @@
 import argparse
 import dataclasses
 import json
-from contextlib import closing, nullcontext
+from contextlib import closing
 from functools import partial
 
 from api import console
-from api.commands import open_encoder
+from api.commands.chosen import open_encoder
+from api.commands.intake import carried_vectors
 from api.settings import Settings
 from embed import DEFAULT_MODEL, Encoder, ModelCard, load
 from index.errors import StorageError
@@ -30,7 +31,6 @@ def run_verify(given: argparse.Namespace, settings: Settings) -> int:
 
 def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge repair`."""
-    from index.carried import CarriedVectors
     from index.ingest import reembed
     from index.repair import mend, rebuild_caches
 
@@ -38,7 +38,7 @@ def run_repair(given: argparse.Namespace, settings: Settings) -> int:
     encoder = _mending_encoder(settings, own)
     if given.into is not None:
         return _salvage(given, settings, encoder)
-    with nullcontext() if given.vectors is None else CarriedVectors(given.vectors, encoder.card) as carried:
+    with carried_vectors(given, encoder) as carried:
         if own is not None and (encoder.card.fingerprint != own.fingerprint or not complete):
             with console.progress("embedding") as bar:
                 embedded = reembed(settings.index, encoder, bar.passages, carried)
