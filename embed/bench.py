@@ -224,15 +224,15 @@ def _process(code: str) -> dict[str, float]:
     return {"seconds": took, "processor seconds": used, "resident MB": memory}
 
 
-def alternate(ours: Callable[[], object], theirs: Callable[[], object], repetitions: int = 3) -> tuple[float, float]:
+def alternate(*works: Callable[[], object], repetitions: int = 3) -> tuple[float, ...]:
     """The shortest time of each, in seconds, taking turns after one round that does not count."""
-    best = [float("inf"), float("inf")]
+    best = [float("inf")] * len(works)
     for turn in range(repetitions + 1):
-        for which, work in enumerate((ours, theirs)):
+        for which, work in enumerate(works):
             took = _seconds(work)
             if turn:
                 best[which] = min(best[which], took)
-    return best[0], best[1]
+    return tuple(best)
 
 
 def _seconds(work: Callable[[], Any]) -> float:
