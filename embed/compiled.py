@@ -6,6 +6,7 @@ small products side by side waste less than one product cut in two. Calls that c
 """
 
 import contextlib
+import functools
 import math
 import queue
 import threading
@@ -36,6 +37,18 @@ _KEPT_SHAPES = "512"
 """Compiled pieces of the graph; fewer are made again too often, which slows questions by a third."""
 
 
+@functools.cache
+def _runtime() -> Any:
+    """OpenVINO, one for the process and until its end.
+
+    Its plugin for CPUs gives the thread that loads it another stack for signals, and takes that memory back from whichever
+    thread lets go of the last model. Where they are not the same thread, the next signal ends the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 class CompiledEncoder:
     """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
 
@@ -43,8 +56,6 @@ class CompiledEncoder:
     """
 
     def __init__(self, folder: Path, threads: int | None = None, new: bool = False) -> None:
-        import openvino
-
         self.folder = folder
         try:
             self._card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"))
@@ -64,7 +75,7 @@ class CompiledEncoder:
             "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_SHAPES,
         }
         try:
-            self._compiled = openvino.Core().compile_model(str(folder / "model.xml"), "CPU", options)
+            self._compiled = _runtime().compile_model(str(folder / "model.xml"), "CPU", options)
         except RuntimeError as error:
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
         # One request for each core, handed from thread to thread. OpenVINO's own queue calls back into Python from its

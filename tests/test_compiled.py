@@ -177,6 +177,29 @@ def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
     assert done.stdout == "False\n"
 
 
+_ALARM = """
+import gc, signal, sys, threading, time
+from pathlib import Path
+from embed.compiled import CompiledEncoder
+held = [CompiledEncoder(Path(sys.argv[1]))]
+def forget():
+    held.clear()
+    gc.collect()
+thread = threading.Thread(target=forget)
+thread.start()
+thread.join()
+signal.signal(signal.SIGALRM, lambda *_: print("rung"))
+signal.setitimer(signal.ITIMER_REAL, 0.01)
+time.sleep(0.1)
+"""
+
+
+@pytest.mark.model
+def test_a_signal_is_taken_after_another_thread_has_let_go_of_a_model(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _ALARM, str(folder)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "rung\n"), done.stderr
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     "name", ["model.bin", "model.xml", "words.npy", "tokenizer.json", "pieces.npy", "pieces.bin", "card.json", "probe.npy"]
