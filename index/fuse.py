@@ -30,8 +30,8 @@ SAME = Weights(cosine=1.4, near_cosine=3.28, near_words=3.67, near_terms=2.74, n
 """Of a passage in the language of the question."""
 OTHER = Weights(cosine=1.84, near_cosine=4.02, near_words=2.71, near_terms=2.47, near_translations=3.1, prior=-6.7)
 """Of a passage in another language: it shares only names and figures with the question, and its cosines are smaller.
-Translations were fitted at 4.18 with a prior of -6.9: from 3 on the sets are as good, and at 3.1 fewer passages come up that share
-no more than common words, in translation."""
+Translations were fitted at 4.18 with a prior of -6.9: from 3 on the sets are as good, and at 3.1 fewer passages come up that
+share no more than common words, in translation."""
 
 
 @dataclass(frozen=True)
