@@ -433,6 +433,17 @@ def test_a_page_that_nests_without_end_is_refused(page: Page, depth: int) -> Non
         page(f"<!DOCTYPE html><html><body>{deep}</body></html>")
 
 
+@pytest.mark.parametrize("control", ["\x02", "\x1b", "\uffff", "&#2;", "&#x1F;", "&#65534;", "&#11;"])
+def test_control_characters_are_left_out_of_a_page(page: Page, control: str) -> None:
+    lead = "".join(f"<p>{PARAGRAPH}{control}</p>" for _ in range(3))
+    entries = f'<div class="live-event-entry"><div class="entry-content">Un{control} texte assez long.</div></div>{control}'
+    found = page(f"<body><div>{lead}{control}{entries * 3}</div></body>")
+    texts = [one.text for one in found if isinstance(one, Entry)]
+    assert "Un texte assez long." in texts
+    assert PARAGRAPH.strip() in texts[-1] + texts[0]
+    assert not any(letter in text for text in texts for letter in "\x02\x1b\x1f\x0b\uffff\ufffe")
+
+
 def test_a_page_that_nests_as_deep_as_browsers_go_is_read(page: Page) -> None:
     # The body, the article, and what is in that stand in it too.
     deep = "<div>" * (html.DEEPEST - 10) + f"<article><h1>Été</h1>{ARTICLE}</article>"

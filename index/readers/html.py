@@ -89,10 +89,11 @@ def _cut_from(node: Any) -> None:
 
 def parse(page: str) -> Any:
     """The tree of a page, however broken. Raises `UnreadableDocument` when there is nothing in it, or what no browser keeps."""
-    # Lone surrogates and NUL are in no page that a browser would show; a declaration of the encoding is behind the times.
-    page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page).replace("\0", "").encode("utf-8", "replace").decode()
+    # Lone surrogates are in no page that a browser would show; a declaration of the encoding is behind the times.
+    page = re.sub(r"^\s*<\?xml[^>]*\?>", "", page).encode("utf-8", "replace").decode()
+    page = markup.without_floods(markup.without_controls(page))
     try:
-        tree = lxml.html.document_fromstring(markup.without_floods(page), parser=lxml.html.HTMLParser(huge_tree=True))
+        tree = lxml.html.document_fromstring(page, parser=lxml.html.HTMLParser(huge_tree=True))
     except (lxml.etree.LxmlError, ValueError) as error:
         raise UnreadableDocument(f"is not HTML: {error}") from error
     level = [tree]

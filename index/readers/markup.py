@@ -16,6 +16,12 @@ _SILENT = frozenset("script style noscript template iframe svg button select obj
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _SPACED = 8
 """How many times as long as its text an element may be written."""
+_CONTROLS = re.compile(
+    r"""[\x00-\x08\x0e-\x1f\ufffe\uffff]
+    | &\#0*+(?:[0-8] | 1[124-9] | 2[0-9] | 3[01] | 6553[45])(?:; | (?![0-9]))
+    | &\#[xX]0*+(?:[0-8bceBCEfF] | 1[0-9a-fA-F] | [fF]{3}[eEfF])(?:; | (?![0-9a-fA-F]))""",
+    re.VERBOSE,
+)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--")
 _FLOOD = re.compile(
     r"""(<[a-zA-Z][^\s/>]*+)
@@ -33,6 +39,17 @@ def without_floods(text: str) -> str:
     '<p>Un<b c>deux</b>'
     """
     return _FLOOD.sub(r"\1", text)
+
+
+def without_controls(text: str) -> str:
+    """HTML without control characters, written as they are or by number, which no page shows.
+
+    A parser lets them into a tree that nothing can then be moved in: it refuses them when they are written to another place.
+
+    >>> without_controls("Un\x02 de&#31;ux\f&#x1f;trois&#65;&#x20;&#100;")
+    'Un deux trois&#65;&#x20;&#100;'
+    """
+    return _CONTROLS.sub("", text.replace("\v", " ").replace("\f", " "))
 
 
 def lines(node: Any, without: frozenset[Any] = frozenset()) -> list[str]:
@@ -58,7 +75,7 @@ def fragment_lines(text: str) -> list[str]:
     if not _TAG.search(text):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        return lines(lxml.html.fragment_fromstring(without_floods(text.replace("\0", "")), create_parent="div"))
+        return lines(lxml.html.fragment_fromstring(without_floods(without_controls(text)), create_parent="div"))
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         # Marks of no markup: what is left without them is the text.
         return [line.strip() for line in unescape(_TAG.sub(" ", text)).splitlines() if line.strip()]
