@@ -240,7 +240,8 @@ def costs(searcher: Searcher, question: str) -> dict[str, float]:
         "finding neighbours": lambda: snapshot.neighbours(ids, REACH),
         "their vectors": lambda: snapshot.vectors.nearest(asked.vector, len(near), near),
         "their terms": lambda: [
-            snapshot.terms.matching(terms, 99, near) for word in asked.terms for terms in (word.terms, word.translated)
+            snapshot.terms.scored(words, near)
+            for words in ([word.terms for word in asked.terms], [word.translated for word in asked.terms])
         ],
         "their words": lambda: matches(asked.words, list(store.words(near.tolist()).values())),
         "loading ten hits": lambda: store.passages(best),

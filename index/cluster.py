@@ -13,19 +13,11 @@ import numpy as np
 
 from embed.encoder import Vectors
 from embed.stages import stage
-from index.cluster_rows import (
-    listed,
-    rounded_length,
-    said,
-    saturated,
-    sparse_place,
-    term_number,
-    there,
-    unpacked,
-)
-from index.engine import Part, Terms, rarity, weighted
+from index.bm25 import rounded_length, saturated, term_number
+from index.cluster_rows import listed, said, sparse_place, there, unpacked
+from index.engine import Part, Terms, rarity, scored_one_by_one, weighted
 from index.milvus import MOST, Collection, Milvus
-from index.records import Ids, Ranking
+from index.records import Ids, Ranking, Scores
 from index.remembered import Remembered
 
 _SPARE = 64
@@ -183,6 +175,10 @@ class ClusterTerms:
                 known[int(row["id"])] = unpacked(row["packed"])
                 self._counts.keep(int(row["id"]), known[int(row["id"])])
         return ((i, known[i]) for i in ids.tolist() if i in known)
+
+    def scored(self, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:
+        """See `TermView.scored`."""
+        return scored_one_by_one(self, words, ids)
 
     def saying(self, words: Sequence[str], part: Part) -> Ids:
         """See `TermView.saying`."""

@@ -8,20 +8,17 @@ parts, and what is compared is spelt in letters alone (`spelt`): no word of a fi
 """
 
 import base64
-import hashlib
 import json
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embed.encoder import Vectors
+from index.bm25 import rounded_length, saturated, term_number
 from index.conditions import local_day
-from index.engine import K1, B
 from index.milvus import Collection, Row
 from index.phrases import plain_forms
 from index.records import Entry
@@ -40,7 +37,6 @@ PARTS = 1 << 12
 """So many parts a text has at most; 245 MB."""
 _SPARSE = 4_294_967_291
 """Dimensions of sparse vectors: the greatest prime that Milvus has room for."""
-_STEPS = 8
 
 META = Collection("filrouge_meta", {"key": "text", "value": "text", "unused": "vector"})
 """What is known of the whole index, by name. Milvus wants a vector in every collection."""
@@ -89,39 +85,9 @@ def spelt(text: str | None) -> str:
 _SPELLINGS = [chr(ord("a") + byte // 16) + chr(ord("A") + byte % 16) for byte in range(256)]
 
 
-def term_number(term: str) -> int:
-    """A term as a number of 63 bits; that two terms have the same is not to be expected below thousands of millions of them."""
-    return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest()) >> 1
-
-
 def sparse_place(number: int) -> int:
     """Where a term stands in sparse vectors; what two terms that share a place add up to is never less than either's own."""
     return number % _SPARSE
-
-
-def rounded_length(terms: int) -> int:
-    """How many terms a passage counts as in BM25: above 40 in steps of up to an eighth, as tantivy keeps it.
-
-    >>> rounded_length(40), rounded_length(41), rounded_length(57), rounded_length(100)
-    (40, 40, 56, 96)
-    """
-    return _LENGTHS[bisect_right(_LENGTHS, terms) - 1]
-
-
-def _lengths() -> list[int]:
-    lengths, step = list(range(41)), 2
-    while lengths[-1] < 1 << 31:
-        lengths += [lengths[-1] + step * place for place in range(1, _STEPS + 1)]
-        step *= 2
-    return lengths
-
-
-_LENGTHS = _lengths()
-
-
-def saturated(often: int | NDArray[np.float64], length: int | NDArray[np.float64], mean: float) -> Any:
-    """What a term counts in BM25, before its rarity, that stands so often in a passage of so many terms: see `ExactTerms`."""
-    return often * (K1 + 1) / (often + K1 * (1 - B + B * length / mean))
 
 
 _COUNTED = np.dtype([("term", "<i8"), ("often", "<i4")])

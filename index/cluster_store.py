@@ -18,7 +18,7 @@ from index.phrases import holds
 from index.reader import Filters
 from index.records import Ids, Passage, Window
 from index.remembered import Remembered
-from index.rows import Dated, Encoded
+from index.rows import Dated, Encoded, beside
 from index.space import Codes
 
 LISTED = 100_000
@@ -81,8 +81,7 @@ class ClusterStore(ClusterCatalogue):
             int(row["id"]): (int(row["version"]), unspelt(row["lang"]) or "")
             for row in self._rows(wanted.tolist(), ["version", "lang"], there(generation))
         }
-        near = {(i + step, rows[i][0]) for i in ids.tolist() if i in rows for step in range(-reach, reach + 1)}
-        return {i: row for i, row in rows.items() if (i, row[0]) in near}
+        return beside(ids, rows, reach)
 
     def readings(self, ids: Sequence[int]) -> dict[int, Encoded]:
         """What the model made of each passage."""

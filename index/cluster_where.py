@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.cluster_rows import NO_TIME, NO_YEAR, listed, said, spelt, term_number
+from index.bm25 import term_number
+from index.cluster_rows import NO_TIME, NO_YEAR, listed, said, spelt
 from index.conditions import ATTRIBUTES, And, Comparison, Condition, Contains, Not, Or, Phrase, Value, Word
 from index.errors import InvalidRequest
 from index.phrases import is_accented, plain_forms

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from embed.encoder import Vectors
-from index.records import Ids, Ranking
+from index.records import Ids, Ranking, Scores
 
 K1, B = 1.2, 0.75
 """BM25's saturation and length normalisation, as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009)."""
@@ -119,9 +119,25 @@ class TermView(Protocol):
         """
         ...
 
+    def scored(self, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:
+        """The BM25 of each of `ids` (ascending) by each of `words`, terms with weights: float32 of shape (ids, words).
+        A passage that is not there has 0, or what it had when it was.
+        """
+        ...
+
     def saying(self, words: Sequence[str], part: Part) -> Ids:
         """The passages, ascending, that say `words` one after the other in that part of them; none for no words."""
         ...
+
+
+def scored_one_by_one(view: TermView, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:
+    """`TermView.scored`, for a view that is best asked for one word after the other."""
+    found = np.zeros((len(ids), len(words)), dtype=np.float32)
+    for column, word in enumerate(words):
+        if word:
+            ranking = view.matching(word, len(ids), ids)
+            found[np.searchsorted(ids, ranking.ids), column] = ranking.scores
+    return found
 
 
 class TermEngine(Protocol):
@@ -266,6 +282,10 @@ class ExactTerms:
         allowed = None if among is None else set(among.tolist())
         ids = [i for i in scores if allowed is None or i in allowed]
         return Ranking.best(np.array(ids, dtype=np.int64), np.array([scores[i] for i in ids], dtype=np.float32), k)
+
+    def scored(self, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:
+        """See `TermView.scored`."""
+        return scored_one_by_one(self, words, ids)
 
     def saying(self, words: Sequence[str], part: Part) -> Ids:
         """See `TermView.saying`."""

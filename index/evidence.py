@@ -8,7 +8,6 @@ import numpy as np
 from embed import Encoder
 from embed.encoder import Vectors
 from embed.stages import stage
-from index.engine import TermView
 from index.fuse import Evidence
 from index.language import question_language
 from index.lexicon import translated_words
@@ -77,8 +76,8 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
     scores = Scorers(
         lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
-        lambda ids: [_scored(terms, word.terms, ids) for word in asked.terms],
-        lambda ids: [_scored(terms, word.translated, ids) for word in asked.terms],
+        lambda ids: terms.scored([word.terms for word in asked.terms], ids),
+        lambda ids: terms.scored([word.translated for word in asked.terms], ids),
     )
     evidence = _weigh(asked, np.unique(np.concatenate([dense.ids, lexical.ids, bridged.ids])), snapshot, scores)
     return evidence, _votes(evidence, dense, lexical, bridged)
@@ -95,12 +94,10 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
     most = len(ids if wide is None else wide)
     dense = snapshot.vectors.nearest(asked.vector, most, wide)
     cosines = _by_id(dense)
-    points = [_by_id(snapshot.terms.matching(word.terms, most, wide)) for word in asked.terms]
-    bridges = [_by_id(snapshot.terms.matching(word.translated, most, wide)) for word in asked.terms]
     scores = Scorers(
         lambda some: _looked_up(cosines, some),
-        lambda some: [_looked_up(word, some) for word in points],
-        lambda some: [_looked_up(word, some) for word in bridges],
+        lambda some: snapshot.terms.scored([word.terms for word in asked.terms], some),
+        lambda some: snapshot.terms.scored([word.translated for word in asked.terms], some),
     )
     evidence = Evidence.joined(
         [_weigh(asked, ids[at : at + _AT_ONCE], snapshot, scores) for at in range(0, max(len(ids), 1), _AT_ONCE)]
@@ -112,11 +109,13 @@ def gather_all(asked: Asked, filters: Filters, snapshot: Snapshot) -> tuple[Evid
 
 @dataclass(frozen=True)
 class Scorers:
-    """How to find, for ascending ids, its cosine, and its BM25 by each word of the question and by the translations of each."""
+    """How to find, for ascending ids, the cosine of each, and its BM25 by each word of the question and by the translations of
+    each: of shape (ids, words).
+    """
 
     cosines: Callable[[Ids], Scores]
-    points: Callable[[Ids], Sequence[Scores]]
-    bridges: Callable[[Ids], Sequence[Scores]]
+    points: Callable[[Ids], Scores]
+    bridges: Callable[[Ids], Scores]
 
 
 @stage("weigh")
@@ -136,12 +135,10 @@ def weigh(
     found = np.intersect1d(found, ids)
     other = np.array([near[i][1] != asked.lang for i in ids.tolist()], dtype=bool)
     cosines = scores.cosines(ids)
-    points, bridges = (np.zeros((len(ids), len(asked.terms)), dtype=np.float32) for _ in range(2))
-    for place, found_in in enumerate(scores.points(ids)):
-        points[:, place] = found_in
+    points = scores.points(ids)
+    bridges = np.zeros_like(points)
     if other.any():
-        for place, found_in in enumerate(scores.bridges(ids[other])):
-            bridges[other, place] = found_in
+        bridges[other] = scores.bridges(ids[other])
     matched = _matched(asked.words, ids, words)
     versions = np.array([near[i][0] for i in ids.tolist()], dtype=np.int64)
     wanted = np.isin(ids, found)
@@ -166,11 +163,6 @@ def _votes(evidence: Evidence, dense: Ranking, lexical: Ranking, bridged: Rankin
     worded = ~np.isnan(evidence.words)
     words = Ranking.best(evidence.ids[worded], evidence.words[worded])
     return {"dense": dense, "words": words, "lexical": lexical, "translated": bridged}
-
-
-def _scored(view: TermView, terms: Mapping[str, float], ids: Ids) -> Scores:
-    """The BM25 of each of `ids` (ascending) by these terms, else 0."""
-    return _looked_up(_by_id(view.matching(terms, len(ids), ids)), ids)
 
 
 def _complete(ranking: Ranking, ids: Ids, ask: Callable[[Ids], Ranking]) -> Scores:

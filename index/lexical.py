@@ -19,10 +19,12 @@ import numpy as np
 import tantivy
 
 from embed.stages import stage
+from index import forward
 from index.engine import Part, Said, Terms, weighted
-from index.records import Ids, Ranking
+from index.forward import Counted, Extent, Forward
+from index.records import Ids, Ranking, Scores
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised when the schema, `index.terms` or `index.phrases` changes, so that an older index is made anew."""
 _STAMP = "filrouge.json"
 _KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
@@ -68,6 +70,7 @@ class TantivyTerms:
         stamp = self._stamp()
         _check_files(folder, stamp)
         self._index = self._opened()
+        self._forward = _forward(folder, stamp)
         self.generation = int(stamp["generation"])
         self._removed = int(stamp["removed"])
 
@@ -82,7 +85,7 @@ class TantivyTerms:
         fresh = Path(tempfile.mkdtemp(prefix=".lexical-", dir=folder.parent))
         try:
             tantivy.Index(_schema(), str(fresh))
-            _write_stamp(fresh, owner, -1, 0)
+            _write_stamp(fresh, owner, -1, 0, Forward.create(fresh))
             shutil.rmtree(folder, ignore_errors=True)
             if folder.is_file():
                 folder.unlink()
@@ -135,6 +138,7 @@ class TantivyTerms:
                 self._index.reload()
         except (OSError, ValueError, KeyError) as error:
             raise CacheUnusable(str(error)) from error
+        self._forward = _forward(self._folder, stamp)
         self.generation = int(stamp["generation"])
 
     def add(self, passages: Sequence[tuple[int, Sequence[str]]], said: Mapping[int, Said] | None = None) -> None:
@@ -150,11 +154,13 @@ class TantivyTerms:
                 document.add_text("title", " ".join(said[i].title))
                 document.add_text("text", " ".join(said[i].text))
             writer.add_document(document)
+            self._forward.add(i, terms)
 
     def remove(self, ids: Ids) -> None:
         """See `TermEngine.remove`."""
         if len(ids):
             self._delete(self._writing(), ids.tolist())
+            self._forward.remove(ids)
             self._removed += len(ids)
 
     def _delete(self, writer: tantivy.IndexWriter, ids: Sequence[int]) -> None:
@@ -164,12 +170,14 @@ class TantivyTerms:
     def commit(self, generation: int) -> None:
         """See `TermEngine.commit`. What was committed survives the end of the process, but is a cache all the same."""
         if self._writer is not None:
+            self._forward.write()
             self._writer.commit()
             # It owns threads and a lock: a command that has ended must leave neither.
             self._writer.wait_merging_threads()
             self._writer = None
-        _write_stamp(self._folder, self._owner, generation, self._removed)
+        _write_stamp(self._folder, self._owner, generation, self._removed, self._forward.extents)
         self._index.reload()
+        self._forward.commit()
         self.generation = generation
 
     def _writing(self) -> tantivy.IndexWriter:
@@ -180,7 +188,7 @@ class TantivyTerms:
 
     def _sweep(self) -> None:
         """Delete what a process that was killed had begun: tantivy would give files the same names, and stop there."""
-        live = {*_live_files(_meta(self._folder)), "meta.json", _STAMP}
+        live = {*_live_files(_meta(self._folder)), *forward.FILES, "meta.json", _STAMP}
         for path in self._folder.iterdir():
             if path.name not in live and not path.name.startswith("."):
                 path.unlink(missing_ok=True)
@@ -192,7 +200,7 @@ class TantivyTerms:
 
     def view(self) -> "TantivyView":
         """See `TermEngine.view`."""
-        return TantivyView(self.generation, self._schema, self._index.searcher())
+        return TantivyView(self.generation, self._schema, self._index.searcher(), self._forward.counted)
 
 
 @dataclass(frozen=True)
@@ -202,6 +210,7 @@ class TantivyView:
     generation: int
     schema: tantivy.Schema
     searcher: tantivy.Searcher
+    counted: Counted
 
     def __len__(self) -> int:
         return int(self.searcher.num_docs)
@@ -242,6 +251,13 @@ class TantivyView:
             if kept.sum() >= k or len(found) < depth or depth == total:
                 return Ranking(found.ids[kept][:k], found.scores[kept][:k])
 
+    @stage("terms")
+    def scored(self, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:
+        """See `TermView.scored`."""
+        terms = sorted({term for word in words for term in word})
+        holders = dict(zip(terms, self.frequencies(terms), strict=True))
+        return self.counted.scored(words, holders, len(self), ids)
+
     def saying(self, words: Sequence[str], part: Part) -> Ids:
         """See `TermView.saying`."""
         # As many as have the rarest word at most; what was removed may be counted too.
@@ -271,6 +287,14 @@ def _meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
+def _forward(folder: Path, stamp: Mapping[str, Any]) -> Forward:
+    """The counts as far as the stamp says."""
+    try:
+        return Forward(folder, stamp["forward"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CacheUnusable(str(error)) from error
+
+
 def _commit_number(folder: Path) -> int:
     """Tantivy's own number of its last commit."""
     return int(_meta(folder)["opstamp"])
@@ -292,6 +316,8 @@ def _check_files(folder: Path, stamp: dict[str, Any]) -> None:
     passages, or end the process. Nor does it know a file from one of another index.
     """
     try:
+        if damaged := Forward.damaged(folder, stamp["forward"]):
+            raise CacheUnusable(f"{damaged} is damaged")
         meta = _meta(folder)
         # Another process may be between its commit and the stamp of it.
         stamped: dict[str, int] | None = stamp["files"] if stamp["commit"] == meta["opstamp"] else None
@@ -335,7 +361,7 @@ def _sum_of(stamp: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(stamp, sort_keys=True).encode())
 
 
-def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> None:
+def _write_stamp(folder: Path, owner: str, generation: int, removed: int, extents: Mapping[str, Extent]) -> None:
     stamp = {
         "layout": LAYOUT,
         "owner": owner,
@@ -343,6 +369,7 @@ def _write_stamp(folder: Path, owner: str, generation: int, removed: int) -> Non
         "removed": removed,
         "commit": _commit_number(folder),
         "files": _sums(folder),
+        "forward": extents,
     }
     stamp["sum"] = _sum_of(stamp)
     handle, name = tempfile.mkstemp(prefix=".stamp-", dir=folder)

@@ -24,6 +24,7 @@ from index.rows import (
     Encoded,
     Indexed,
     batches,
+    beside,
     counted,
     entry_of,
     marks,
@@ -103,9 +104,7 @@ class Passages(Database):
                     some,
                 )
                 rows.update((i, (version, lang)) for i, version, lang in found)
-        # An engine may be ahead of the generation that is asked about, and show what that does not have.
-        near = {(i + step, rows[i][0]) for i in ids.tolist() if i in rows for step in range(-reach, reach + 1)}
-        return {i: row for i, row in rows.items() if (i, row[0]) in near}
+        return beside(ids, rows, reach)
 
     def words(self, ids: Sequence[int]) -> dict[int, Codes]:
         """The words of each passage as signs."""

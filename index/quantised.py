@@ -192,7 +192,7 @@ def _sketched(rows: Halves) -> Any:
 
 def _listed(rows: Halves) -> Any:
     # Of a million passages in 4,096 lists a question needs to look through a fifth, and in 1,024 through half.
-    count = 4 << round(np.log2(len(rows)) / 2)
+    count = min(4 << round(np.log2(len(rows)) / 2), len(rows))
     lists: Any = faiss.index_factory(rows.shape[1], f"IVF{count},RaBitQfs", faiss.METRIC_INNER_PRODUCT)
     lists.cp.niter, lists.cp.max_points_per_centroid = 8, _TRAINED
     lists.cp.min_points_per_centroid = 1

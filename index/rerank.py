@@ -6,7 +6,7 @@ those of the index and these. So a score is the probability that `Searcher.searc
 again (`index.reread`); only the mean length of a passage, which BM25 looks at, is that of these texts alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from index.evidence import Scorers, understand, weigh
 from index.fuse import fuse
 from index.language import entry_language
 from index.reader import Filters, Snapshot
-from index.records import Ranking, Scores
+from index.records import Ranking
 from index.search import check
 from index.space import Codes, Space, content_spans
 from index.terms import passage_terms
@@ -124,17 +124,11 @@ def _ranked(question: str, passages: Sequence[_Cut], encoder: Encoder, snapshot:
     vectors, words = _read(passages, encoder, snapshot.space)
     cosines = vectors @ asked.vector
 
-    def points(counts: Mapping[str, float]) -> Scores:
-        found = np.zeros(len(ids), dtype=np.float32)
-        ranking = view.matching(counts, len(ids))
-        found[ranking.ids] = ranking.scores
-        return found
-
     # Every passage is asked about, so that an id is its place in each array.
     scores = Scorers(
         lambda some: cosines[some],
-        lambda some: [points(word.terms)[some] for word in asked.terms],
-        lambda some: [points(word.translated)[some] for word in asked.terms],
+        lambda some: view.scored([word.terms for word in asked.terms], some),
+        lambda some: view.scored([word.translated for word in asked.terms], some),
     )
     near = {place: (one.place, one.lang) for place, one in enumerate(passages)}
     return fuse(weigh(asked, ids, near, words, scores))

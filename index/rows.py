@@ -1,7 +1,7 @@
 """What the rows of the database hold, and what becomes of them: the shapes in which they are read and written."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
@@ -12,7 +12,7 @@ import numpy as np
 from embed.encoder import Vectors
 from index import dates
 from index.errors import InvalidRequest, StorageError
-from index.records import Entry
+from index.records import Entry, Ids
 from index.space import Codes
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -163,3 +163,23 @@ def marks(values: Sequence[Any]) -> str:
     '?,?'
     """
     return ",".join("?" * len(values))
+
+
+def beside(ids: Ids, rows: Mapping[int, tuple[int, str]], reach: int) -> dict[int, tuple[int, str]]:
+    """Those of `rows`, passages with their version and language, that are among `ids` or within `reach` of one of them that is
+    of the same version. What is not in `rows` is not there: an engine may be ahead of the generation that is asked about.
+
+    >>> beside(np.array([2, 9]), {1: (7, "fr"), 2: (7, "fr"), 3: (7, "fr"), 4: (7, "fr"), 5: (8, "en")}, 1)
+    {1: (7, 'fr'), 2: (7, 'fr'), 3: (7, 'fr')}
+    """
+    there = np.array(sorted(rows), dtype=np.int64)
+    asked = np.intersect1d(ids, there)
+    if len(asked) == 0:
+        return {}
+    versions = np.array([rows[i][0] for i in there.tolist()], dtype=np.int64)
+    near = np.zeros(len(there), dtype=bool)
+    # The passages of a version stand side by side, so that the nearest of `ids` on either side are of it, if any is.
+    for place in (np.searchsorted(asked, there, side="right") - 1, np.searchsorted(asked, there)):
+        one = asked[np.clip(place, 0, len(asked) - 1)]
+        near |= (np.abs(one - there) <= reach) & (versions[np.searchsorted(there, one)] == versions)
+    return {i: rows[i] for i in there[near].tolist()}

@@ -160,7 +160,10 @@ def _terms(store: Store, folder: Path, chosen: Sequence[Passage], found: Verifie
         if passage.id in alive:
             own, entry = np.array([passage.id], dtype=np.int64), passage.entry
             wanted = sorted(set(passage_terms(f"{entry.title}\n{passage.text}", entry.lang)))
-            lost = [term for term in wanted if not len(view.matching([term], 1, own))]
+            counted = view.scored([{term: 1.0} for term in wanted], own)[0]
+            lost = [
+                term for term, score in zip(wanted, counted, strict=True) if not score or not len(view.matching([term], 1, own))
+            ]
             words = plain_forms(passage.text)[:4]
             if lost:
                 found.findings.append(Finding(place, f"does not find passage {passage.id} by '{lost[0]}'", _CACHE))

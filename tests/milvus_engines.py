@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from embed.encoder import Vectors as Rows
+from index.bm25 import rounded_length, saturated, term_number
 from index.cluster import ClusterTerms, ClusterVectors, Statistics
-from index.cluster_rows import NEVER, packed, rounded_length, said, saturated, sparse_place, term_number
+from index.cluster_rows import NEVER, packed, said, sparse_place
 from index.engine import Said
 from index.milvus import Collection, Milvus, Server
 from index.records import Ids

@@ -272,6 +272,27 @@ def bm25(shown: Passages, counted: Sequence[tuple[str, ...]], terms: Sequence[st
     return found
 
 
+def mean_length(passages: Passages) -> float:
+    return sum(map(len, passages.values())) / len(passages) if passages else 1.0
+
+
+def assert_scored(view: TermView, shown: Passages, total: int, mean: float) -> None:
+    """What `view` says of each passage, word by word, is BM25 with its own numbers of holders."""
+    ids = ids_of([*shown, UNKNOWN])
+    words: list[dict[str, float]] = [{"fr:drone": 1.0, "en:drone": 0.5}, {"2023": 0.25}, {}, {"nowhere": 1.0}]
+    found = view.scored(words, ids)
+    assert found.shape == (len(ids), len(words))
+    for row, i in enumerate(ids.tolist()):
+        passage = shown.get(i, ())
+        for column, word in enumerate(words):
+            score = 0.0
+            for term, weight in word.items():
+                holders, often = min(view.frequencies([term])[0], total), passage.count(term)
+                rarity = math.log(1 + (total - holders + 0.5) / (holders + 0.5))
+                score += weight * rarity * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * len(passage) / mean))
+            assert found[row, column] == pytest.approx(score, rel=1e-4, abs=1e-5)
+
+
 QUESTIONS: tuple[list[str], ...] = (
     ["fr:drone"],
     ["fr:drone", "2023", "fr:drone", "nowhere"],
@@ -314,6 +335,7 @@ def test_terms_agree_with_brute_force_as_passages_come(kind: str, commits: list[
                 for among in subsets(list(then)):
                     for k in (1, 3, 200):
                         assert_best(view.matching(question, k, among), everything, k, among)
+            assert_scored(view, then, len(then), mean_length(then))
 
 
 @pytest.mark.parametrize("kind", REPLACING)
@@ -347,6 +369,7 @@ def test_terms_agree_with_brute_force_after_removals_and_replacements(
                 for among in subsets(list(then)):
                     for k in (1, 3, 200):
                         assert_best(view.matching(question, k, among), everything, k, among)
+            assert_scored(view, then, len(then), mean_length(then))
 
 
 def test_a_term_engine_without_passages_finds_nothing(terms: TermEngine) -> None:

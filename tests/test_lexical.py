@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.forward import FILES
 from index.lexical import CacheUnusable, TantivyTerms
 from index.records import Ids, Ranking
 
@@ -28,7 +29,10 @@ def some(*numbers: int) -> Ids:
 
 
 def drones(engine: TantivyTerms) -> list[int]:
-    found: list[int] = engine.view().matching(["fr:drone"], 9).ids.tolist()
+    """The passages with a drone, and whether the counts of passages say the same."""
+    view = engine.view()
+    found: list[int] = view.matching(["fr:drone"], 9).ids.tolist()
+    assert np.flatnonzero(view.scored([{"fr:drone": 1.0}], np.arange(20))[:, 0]).tolist() == sorted(found)
     return found
 
 
@@ -73,7 +77,9 @@ def damages() -> dict[str, Callable[[bytes], bytes | None]]:
 
 
 @pytest.mark.parametrize("how", damages())
-@pytest.mark.parametrize("kind", ["fast", "fieldnorm", "idx", "pos", "store", "term", "del", "meta.json", "filrouge.json"])
+@pytest.mark.parametrize(
+    "kind", ["fast", "fieldnorm", "idx", "pos", "store", "term", "del", "meta.json", "filrouge.json", *FILES]
+)
 def test_damage_to_any_file_is_noticed(folder: Path, kind: str, how: str) -> None:
     engine = TantivyTerms(folder, "owner")
     engine.remove(some(1))
