@@ -83,7 +83,8 @@ class Turns:
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return sum(map(len, self._queues.values()))
+        # Whole in one step: whoever counts from another thread meets no change on the way.
+        return sum(map(len, list(self._queues.values())))
 
     def _has_place(self, client: str) -> bool:
         """Whether another request of this client may wait; where it takes the place of another one's, that is refused."""

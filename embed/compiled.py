@@ -27,9 +27,6 @@ _GROUP = 256
 """Texts tokenized at a time."""
 _BATCH_TOKENS = 640
 """Tokens of a batch, padding included. Measured: longer ones leave the caches, shorter ones are all overhead."""
-_LENGTHS, _ROWS = 8, 4
-"""Batches have as many tokens a text as a multiple of the first, and more than that many texts as a multiple of the second: for
-each new shape OpenVINO compiles the graph anew, which takes as long as several batches and megabytes of memory."""
 _PROBE = "Où en est la situation ce soir à 18 h 30 ? Nothing has changed since 6.30pm."
 _SAME = 0.999
 _CLEARLY_TOO_LONG = 24
@@ -145,7 +142,7 @@ class CompiledEncoder:
 
         def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
             with self._inferred(ids, mask) as (found, _):
-                vectors[places] = found[: len(places)]
+                vectors[places] = found
 
         self._run(texts, lambda some: [one.ids for one in self._tokens(prefix, some)], compute)
         return vectors
@@ -185,10 +182,7 @@ class CompiledEncoder:
                 tokens = tokenize(texts[at : at + _GROUP])
                 # A few short texts would make one batch, and leave the other cores idle.
                 share = math.ceil(sum(map(len, tokens)) / cores)
-                found = [
-                    (places, *regular(ids, mask))
-                    for places, ids, mask in batches(tokens, min(share, _BATCH_TOKENS), multiple=_ROWS)
-                ]
+                found = list(batches(tokens, min(share, _BATCH_TOKENS)))
                 for places, ids, mask in found:
                     if len(found) == 1 and len(texts) <= _GROUP:
                         # Handing it to another thread would only take time.
@@ -224,7 +218,7 @@ class CompiledEncoder:
 
 
 def batches(
-    tokens: Sequence[Sequence[int]], budget: int, pad: int = 1, multiple: int = 1
+    tokens: Sequence[Sequence[int]], budget: int, pad: int = 1
 ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
     """Texts of like length together, up to `budget` tokens with padding: their places, ids padded with `pad`, and mask.
 
@@ -235,8 +229,7 @@ def batches(
     at = 0
     while at < len(order):
         longest = len(tokens[order[at]])
-        most = max(budget // longest, 1)
-        places = order[at : at + most - (most % multiple if most > multiple else 0)]
+        places = order[at : at + max(budget // longest, 1)]
         ids = np.full((len(places), longest), pad, dtype=np.int64)
         mask = np.zeros((len(places), longest), dtype=np.int64)
         for row, place in enumerate(places):
@@ -244,21 +237,3 @@ def batches(
             mask[row, : len(tokens[place])] = 1
         yield places, ids, mask
         at += len(places)
-
-
-def regular(ids: NDArray[np.int64], mask: NDArray[np.int64], pad: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A batch in one of few shapes, texts that are none behind its own.
-
-    >>> ids, mask = regular(np.full((5, 17), 7), np.ones((5, 17), dtype=np.int64))
-    >>> ids.shape, ids[0, 15:19].tolist(), mask.sum(axis=1).tolist()
-    ((8, 24), [7, 7, 1, 1], [17, 17, 17, 17, 17, 1, 1, 1])
-    """
-    texts, length = ids.shape
-    # By an eighth at most, but for the shortest.
-    step = max(_LENGTHS, 1 << length.bit_length() >> 4)
-    missing = (0 if texts <= _ROWS else -texts % _ROWS, -length % step)
-    around = ((0, missing[0]), (0, missing[1]))
-    ids, mask = np.pad(ids, around, constant_values=pad), np.pad(mask, around)
-    # What has no token at all is divided by none.
-    mask[texts:, 0] = 1
-    return ids, mask

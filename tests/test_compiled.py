@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from embed import Encoder, WeightsDamaged, load, models
 from embed.bundled import default_cache
-from embed.compiled import CompiledEncoder, batches, regular
+from embed.compiled import CompiledEncoder, batches
 from embed.encoder import Reading, Vectors
 from embed.errors import CannotExport
 from embed.export import LEAST_COSINE, exported
@@ -50,29 +50,6 @@ def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budg
             assert used.tolist() == sorted(used.tolist(), reverse=True)
         seen.extend(places)
     assert sorted(seen) == list(range(len(lengths)))
-
-
-@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 200), st.integers(2, 5))
-def test_batches_have_as_many_texts_as_a_multiple_where_that_many_fit(lengths: list[int], budget: int, multiple: int) -> None:
-    found = list(batches([[7] * length for length in lengths], budget, multiple=multiple))
-    assert sorted(place for places, _, _ in found for place in places) == list(range(len(lengths)))
-    # The last has what is left.
-    for _, ids, _ in found[:-1]:
-        assert len(ids) % multiple == 0 or budget // ids.shape[1] <= multiple
-
-
-@given(st.integers(1, 40), st.integers(1, 520))
-def test_a_batch_is_made_longer_by_an_eighth_at_most_unless_it_is_short(texts: int, length: int) -> None:
-    ids = np.arange(texts * length).reshape(texts, length) + 100
-    regular_ids, mask = regular(ids, np.ones_like(ids))
-    assert regular_ids.shape == mask.shape
-    assert (regular_ids[:texts, :length] == ids).all()
-    assert mask[:texts].sum() == ids.size
-    # No row is without any token, and those that are no text have one.
-    assert mask.sum(axis=1).min() >= 1
-    assert mask[texts:].sum() == len(mask) - texts < 4
-    assert mask.shape[1] < length + max(8, length / 8)
-    assert len({regular(ids[:1, :some], ids[:1, :some])[0].shape for some in range(1, length + 1)}) <= 8 + length / 8
 
 
 @pytest.fixture(scope="module")
