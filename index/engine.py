@@ -6,7 +6,7 @@ An engine is written by one thread at a time; its views are read by any number.
 import copy
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,6 +18,9 @@ from index.records import Ids, Ranking, Scores
 K1, B = 1.2, 0.75
 """BM25's saturation and length normalisation, as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009)."""
 
+
+_TIED = 16
+"""Passages that are asked for beyond the best, to see whether those at the cut are equal."""
 
 Terms = Sequence[str] | Mapping[str, float]
 """Terms to look for, with weights above 0 where they do not count alike."""
@@ -53,6 +56,23 @@ def weighted(terms: Terms) -> Mapping[str, float]:
     return terms if isinstance(terms, Mapping) else dict.fromkeys(terms, 1.0)
 
 
+def settled(search: Callable[[int], Ranking], k: int, most: int) -> Ranking:
+    """The best `k` of a library's `search`, of equal ones those with the smallest ids. It finds so many as it is asked for, of
+    `most`, and of equal ones those that lie first: others in every state of its segments.
+
+    >>> lying = [7, 5, 3, 1]
+    >>> settled(lambda many: Ranking.best(np.array(lying[:many]), np.zeros(many, dtype=np.float32)), k=2, most=4).ids.tolist()
+    [1, 3]
+    """
+    depth = k
+    while True:
+        depth = min(depth + _TIED, most)
+        found = search(depth)
+        if len(found) < depth or depth == most or found.scores[-1] < found.scores[k - 1]:
+            return Ranking(found.ids[:k], found.scores[:k])
+        depth *= 4
+
+
 class VectorView(Protocol):
     """What a `VectorEngine` held at one generation; it never changes."""
 
@@ -67,7 +87,9 @@ class VectorView(Protocol):
         ...
 
     def nearest(self, vector: Vectors, k: int, among: Ids | None = None) -> Ranking:
-        """The `k` passages with the greatest cosine to `vector`, of length 1; of `among` alone (ascending) when given."""
+        """The `k` passages with the greatest cosine to `vector`, of length 1; of `among` alone (ascending) when given. Of equal
+        ones it is those with the smallest ids, where all are compared.
+        """
         ...
 
 
@@ -113,7 +135,8 @@ class TermView(Protocol):
         ...
 
     def matching(self, terms: Terms, k: int, among: Ids | None = None) -> Ranking:
-        """The `k` passages with the greatest BM25 score that hold any of `terms`; of `among` alone (ascending) when given.
+        """The `k` passages with the greatest BM25 score that hold any of `terms`, of equal ones those with the smallest ids; of
+        `among` alone (ascending) when given.
 
         A term counts as often as its weight says, and once when there are none.
         """

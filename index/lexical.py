@@ -20,7 +20,7 @@ import tantivy
 
 from embed.stages import stage
 from index import forward
-from index.engine import Part, Said, Terms, weighted
+from index.engine import Part, Said, Terms, settled, weighted
 from index.forward import Counted, Extent, Forward
 from index.records import Ids, Ranking, Scores
 
@@ -131,13 +131,13 @@ class TantivyTerms:
         try:
             if stamp["commit"] != _commit_number(self._folder) or int(stamp["generation"]) <= self.generation:
                 return
-            if self._links:
-                # What is new has no link yet.
-                self._index = self._opened()
-            else:
-                self._index.reload()
+            index = self._opened()
+            if stamp["commit"] != _commit_number(self._folder):
+                # Another commit came on the way, and may be what was opened: its terms would count in this generation.
+                return
         except (OSError, ValueError, KeyError) as error:
             raise CacheUnusable(str(error)) from error
+        self._index = index
         self._forward = _forward(self._folder, stamp)
         self.generation = int(stamp["generation"])
 
@@ -233,7 +233,7 @@ class TantivyView:
             ]
         )
         if among is None:
-            return self._search(query, min(k, total))
+            return settled(lambda depth: self._search(query, depth), k, total)
         holders = min(sum(self.frequencies(list(weighted(terms)))), total)
         if holders <= _HOLDERS * len(among):
             found = self._search(query, max(holders, 1))
@@ -242,14 +242,15 @@ class TantivyView:
         if len(among) <= _FEW:
             allowed = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self.schema, "id", among.tolist()), 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, allowed)])
-            return self._search(query, min(k, total))
+            return settled(lambda depth: self._search(query, depth), k, total)
         depth = k
         while True:
             depth = min(depth * max(2, total // len(among) + 1), total)
             found = self._search(query, depth)
             kept = np.isin(found.ids, among)
-            if kept.sum() >= k or len(found) < depth or depth == total:
-                return Ranking(found.ids[kept][:k], found.scores[kept][:k])
+            ids, scores = found.ids[kept], found.scores[kept]
+            if len(found) < depth or depth == total or (len(ids) >= k and scores[k - 1] > found.scores[-1]):
+                return Ranking(ids[:k], scores[:k])
 
     @stage("terms")
     def scored(self, words: Sequence[Mapping[str, float]], ids: Ids) -> Scores:

@@ -23,6 +23,7 @@ import numpy as np
 from embed.encoder import Vectors
 from embed.stages import stage
 from index import durable
+from index.engine import settled
 from index.quantised import Mask, Quantised, working
 from index.records import Ids, Ranking
 from index.tiers import SHARE
@@ -254,11 +255,15 @@ class FaissView:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         if count == 0:
             return Ranking.empty()
-        with working(1):
-            scores, places = segment.index.search(vector.reshape(1, -1), min(k, count), params=parameters)
-        # A short answer is padded with -1.
-        real = places[0] >= 0
-        return Ranking.best(segment.ids[places[0][real]], scores[0][real])
+
+        def search(depth: int) -> Ranking:
+            with working(1):
+                scores, places = segment.index.search(vector.reshape(1, -1), depth, params=parameters)
+            # A short answer is padded with -1.
+            real = places[0] >= 0
+            return Ranking.best(segment.ids[places[0][real]], scores[0][real])
+
+        return settled(search, k, count)
 
 
 def _files(folder: Path, owner: str, upto: int) -> list[tuple[int, Path]]:
