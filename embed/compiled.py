@@ -225,15 +225,25 @@ def batches(
     >>> [places for places, _, _ in batches([[7] * 3, [7] * 9, [7] * 4], budget=10)]
     [[1], [2, 0]]
     """
-    order = sorted(range(len(tokens)), key=lambda place: len(tokens[place]), reverse=True)
-    at = 0
-    while at < len(order):
-        longest = len(tokens[order[at]])
-        places = order[at : at + max(budget // longest, 1)]
+    for places in packs([len(one) for one in tokens], budget):
+        longest = len(tokens[places[0]])
         ids = np.full((len(places), longest), pad, dtype=np.int64)
         mask = np.zeros((len(places), longest), dtype=np.int64)
         for row, place in enumerate(places):
             ids[row, : len(tokens[place])] = tokens[place]
             mask[row, : len(tokens[place])] = 1
         yield places, ids, mask
-        at += len(places)
+
+
+def packs(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """The places of texts of like length together, the longest first, up to `budget` tokens with padding, or one text.
+
+    >>> list(packs([3, 9, 4, 3], budget=10))
+    [[1], [2, 0], [3]]
+    """
+    order = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
+    at = 0
+    while at < len(order):
+        count = max(budget // lengths[order[at]], 1)
+        yield order[at : at + count]
+        at += count

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Places = NDArray[np.int64]
 Span = tuple[int, int]
 """A half-open part of a text, in code points."""
 
@@ -130,20 +131,30 @@ def means(states: Vectors, offsets: Sequence[Span], spans: Sequence[Span]) -> Ve
     [[0.5, 0.5], [0.0, 3.0], [0.0, 0.0]]
     """
     found = np.zeros((len(spans), states.shape[1]), dtype=np.float32)
+    real, first, last = touching(offsets, spans)
+    seen = last > first
+    if seen.any():
+        sums = np.concatenate([np.zeros((1, states.shape[1])), np.cumsum(states[real], axis=0, dtype=np.float64)])
+        found[seen] = (sums[last[seen]] - sums[first[seen]]) / (last - first)[seen, np.newaxis]
+    return found
+
+
+def touching(offsets: Sequence[Span], spans: Sequence[Span]) -> tuple[Places, Places, Places]:
+    """The numbers of the tokens that stand for text, and for each span the first of these that touches it and the first beyond;
+    the same twice where none does.
+
+    >>> [found.tolist() for found in touching([(0, 0), (0, 4), (4, 7), (8, 12)], [(0, 7), (8, 12), (20, 22)])]
+    [[1, 2, 3], [0, 2, 3], [2, 3, 3]]
+    """
     places = np.array(offsets, dtype=np.int64).reshape(-1, 2)
-    real = places[:, 1] > places[:, 0]
-    if not len(spans) or not real.any():
-        return found
-    places, states = places[real], states[real]
-    wanted = np.array(spans, dtype=np.int64)
+    real = np.flatnonzero(places[:, 1] > places[:, 0])
+    places = places[real]
+    wanted = np.array(spans, dtype=np.int64).reshape(-1, 2)
     # Tokens come in the order of the text, so those that touch a span are neighbours.
     first = np.searchsorted(places[:, 1], wanted[:, 0], side="right")
     last = np.searchsorted(places[:, 0], wanted[:, 1], side="left")
     # An empty span touches nothing, also within a token.
-    seen = (last > first) & (wanted[:, 1] > wanted[:, 0])
-    sums = np.concatenate([np.zeros((1, states.shape[1])), np.cumsum(states, axis=0, dtype=np.float64)])
-    found[seen] = (sums[last[seen]] - sums[first[seen]]) / (last - first)[seen, np.newaxis]
-    return found
+    return real, first, np.where(wanted[:, 1] > wanted[:, 0], np.maximum(last, first), first)
 
 
 def placed(text: str, spans: Sequence[Span], prefix: str = "") -> list[Span]:

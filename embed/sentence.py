@@ -127,9 +127,14 @@ class SentenceEncoder:
         """Which model this is."""
         return self._card
 
+    @property
+    def device(self) -> str:
+        """The torch device that it runs on, such as `cuda:0`."""
+        return str(self.model.device)
+
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """See `Encoder.encode_passages`."""
-        return self._encode([self._card.passage_prefix + clean(text) for text in texts])
+        return self._encode(texts, self._card.passage_prefix)
 
     def encode_query(self, text: str) -> Vectors:
         """See `Encoder.encode_query`."""
@@ -138,7 +143,7 @@ class SentenceEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """See `Encoder.encode_queries`."""
-        return self._encode([self._card.query_prefix + clean(text) for text in texts])
+        return self._encode(texts, self._card.query_prefix)
 
     def read_passages(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
         """See `Encoder.read_passages`; a model whose tokenizer does not say where its tokens stand gives no words."""
@@ -164,8 +169,7 @@ class SentenceEncoder:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _read(self, prefix: str, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
-        cleaned = [prefix + clean(text) for text in texts]
-        if not cleaned:
+        if not texts:
             return []
         if self._pipeline:
             with self._lock:
@@ -175,8 +179,9 @@ class SentenceEncoder:
         if not getattr(self._tokenizer, "is_fast", False):
             return [
                 Reading(vector, np.zeros((len(some), self._card.dimension), dtype=np.float32))
-                for vector, some in zip(self._encode(cleaned), spans, strict=True)
+                for vector, some in zip(self._encode(texts, prefix), spans, strict=True)
             ]
+        cleaned = [prefix + clean(text) for text in texts]
         with self._lock:
             found = self.model.encode(cleaned, prompt="", batch_size=32, show_progress_bar=False, output_value=None)
             encoded = self._tokenizer(
@@ -190,13 +195,14 @@ class SentenceEncoder:
             readings.append(Reading(vector, means(states, offsets, placed(text, some, prefix))))
         return readings
 
-    def _encode(self, texts: list[str]) -> Vectors:
+    def _encode(self, texts: Sequence[str], prefix: str) -> Vectors:
         if not texts:
             return np.zeros((0, self._card.dimension), dtype=np.float32)
         with self._lock:
             if self._pipeline:
-                return self._unit(self._pipeline.encode(texts))
-            vectors = self.model.encode(texts, prompt="", batch_size=32, show_progress_bar=False)
+                return self._unit(self._pipeline.encode(texts, prefix))
+            cleaned = [prefix + clean(text) for text in texts]
+            vectors = self.model.encode(cleaned, prompt="", batch_size=32, show_progress_bar=False)
         return self._unit(vectors)
 
     def _unit(self, vectors: Any) -> Vectors:
@@ -242,12 +248,15 @@ def sees_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def product_rates(rows: int, inner: int, columns: int) -> dict[str, float]:
-    """How fast torch multiplies matrices of these sizes here, in 10^9 operations a second, by precision; best of 50."""
+def product_rates(rows: int, inner: int, columns: int, device: str = "cpu") -> dict[str, float]:
+    """How fast torch multiplies matrices of these sizes there, in 10^9 operations a second, by precision; best of 50."""
     import torch
 
-    a, b = torch.ones(rows, inner), torch.ones(inner, columns)
-    pairs = {"bfloat16": (a.bfloat16(), b.bfloat16()), "int8": (a.to(torch.int8), b.to(torch.int8))}
+    # Not of equal numbers, which some devices multiply faster.
+    a, b = torch.randn(rows, inner, device=device), torch.randn(inner, columns, device=device)
+    pairs = {"bfloat16": (a.bfloat16(), b.bfloat16())}
+    if not is_gpu(device):
+        pairs["int8"] = (a.to(torch.int8), b.to(torch.int8))
     found = {}
     for name, (left, right) in pairs.items():
         product = torch._int_mm if name == "int8" else torch.mm
@@ -255,6 +264,9 @@ def product_rates(rows: int, inner: int, columns: int) -> dict[str, float]:
         for _ in range(50):
             began = time.perf_counter()
             product(left, right)
+            if is_gpu(device):
+                # It has only been asked for.
+                torch.cuda.synchronize(device)
             best = min(best, time.perf_counter() - began)
         found[name] = 2 * rows * inner * columns / best / 1e9
     return found

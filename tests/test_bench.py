@@ -49,7 +49,7 @@ def test_embedding_is_measured_beside_its_rival(encoder: HashingEncoder) -> None
         "p99 with 16 clients, ms; beside p50 of one",
     ]
     assert_finite(found.rows)
-    assert found.notes[-1] == "cosine to the rival's float32: mean 1.0000, least 1.0000"
+    assert found.notes[-1] == "cosine to float32: mean 1.0000, least 1.0000"
 
 
 def test_reading_is_measured_beside_embedding_for_every_kind_of_document(

@@ -1,7 +1,8 @@
-"""How a GPU is kept busy. Here a CPU stands in for it: what comes out is the same, and how fast it is cannot be told."""
+"""How a GPU is kept busy. A CPU stands in for it, whose vectors are the same; what only a GPU shows is skipped without one."""
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed import EmbedError, Encoder, gpu, load, models, sentence
+from embed import EmbedError, Encoder, load, models, sentence
 from embed.encoder import Reading
 from embed.gpu import Pipeline, best_precision
 from embed.models import KnownModel
@@ -61,13 +62,12 @@ def assert_same(found: list[Reading], expected: list[Reading]) -> None:
         assert one.words == pytest.approx(other.words, abs=1e-4)
 
 
-@pytest.mark.parametrize(("budget", "group"), [(32_768, 2048), (70, 2048), (128, 3), (1, 1)])
+@pytest.mark.parametrize(("budget", "group"), [(65_536, 100_000), (70, 100_000), (128, 300), (1, 1)])
 def test_vectors_and_words_are_those_of_sentence_transformers(
     plain: SentenceEncoder, monkeypatch: pytest.MonkeyPatch, budget: int, group: int
 ) -> None:
-    monkeypatch.setattr(gpu, "_GROUP", group)
     model = Watched(plain.model)
-    pipeline = Pipeline(model, 64, budget)
+    pipeline = Pipeline(model, 64, budget, group)
     monkeypatch.setattr(plain, "_pipeline", None)
     expected = (plain.encode_passages(TEXTS), plain.read_passages(TEXTS, SPANS), plain.read_queries(TEXTS, SPANS))
     monkeypatch.setattr(plain, "_pipeline", pipeline)
@@ -232,3 +232,57 @@ def test_a_gpu_is_used_when_torch_sees_it(
         load(str(small_model), None, tmp_path, precision)
     assert chosen == [device]
     assert caplog.messages == told
+
+
+# What only a GPU can show
+
+REAL = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch sees")
+
+
+@REAL
+def test_a_real_gpu_is_found_and_gives_the_vectors_of_the_processor(
+    small_model: Path, plain: SentenceEncoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "filrouge.embed"):
+        encoder = load(str(small_model), cache=tmp_path)
+    assert isinstance(encoder, SentenceEncoder)
+    assert encoder.device.startswith("cuda")
+    assert encoder.card.precision == best_precision(encoder.device)
+    assert caplog.messages == []
+    bare = SentenceEncoder(small_model, "small", KnownModel(), "1", "cpu")
+    assert (encoder.encode_passages(TEXTS) * bare.encode_passages(TEXTS)).sum(axis=1).min() > 0.995
+    for ours, theirs in zip(encoder.read_passages(TEXTS, SPANS), bare.read_passages(TEXTS, SPANS), strict=True):
+        assert ours.vector @ theirs.vector > 0.995
+        assert ours.words == pytest.approx(theirs.words, abs=0.05 * float(np.abs(theirs.words).max(initial=1)))
+
+
+@REAL
+def test_a_real_gpu_is_asked_by_many_threads(small_model: Path) -> None:
+    encoder = SentenceEncoder(small_model, "small", KnownModel(), "1", "cuda")
+    expected, readings = encoder.encode_passages(TEXTS), encoder.read_passages(TEXTS, SPANS)
+    with ThreadPoolExecutor(4) as pool:
+        encoded = [pool.submit(encoder.encode_passages, TEXTS) for _ in range(10)]
+        read = [pool.submit(encoder.read_passages, TEXTS, SPANS) for _ in range(10)]
+        for vectors in encoded:
+            assert vectors.result() == pytest.approx(expected, abs=1e-5)
+        for some in read:
+            assert_same(some.result(), readings)
+
+
+@REAL
+def test_the_memory_of_a_real_gpu_is_not_enough(small_model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    encoder = SentenceEncoder(small_model, "small", KnownModel(), "1", "cuda")
+    texts = sample_texts(4000, seed=5)
+    expected = encoder.encode_passages(texts)
+    torch.cuda.empty_cache()
+    # Of which a batch as large as fills a GPU needs more, and a smaller one does not.
+    allowed = torch.cuda.memory_reserved() + 8 * 2**20
+    torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        with caplog.at_level(logging.WARNING, "filrouge.embed"):
+            found = encoder.encode_passages(texts)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert caplog.messages
+    assert all(message.startswith("the memory of the GPU is not enough; going on with ") for message in caplog.messages)
+    assert (found * expected).sum(axis=1).min() > 0.999

@@ -65,6 +65,7 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     from embed import load
     from embed.bench import Rival, embedding, processes
     from embed.compiled import CompiledEncoder
+    from embed.sentence import SentenceEncoder
     from index import bench
 
     encoder = load(settings.model, settings.device, settings.cache)
@@ -84,9 +85,8 @@ def run_bench(given: argparse.Namespace, settings: Settings) -> int:
     elif given.what == "walk":
         found = bench.walking(encoder)
     else:
-        # Torch on the same device: on a CPU without the export.
-        device = "torch" if isinstance(encoder, CompiledEncoder) else settings.device
-        rival = Rival(load(settings.model, device, settings.cache))
+        device = encoder.device if isinstance(encoder, SentenceEncoder) else "cpu"
+        rival = Rival(load(settings.model, "torch", settings.cache), device)
         found = (embedding if given.what == "embed" else bench.ingesting)(encoder, rival)
         if given.what == "embed" and isinstance(encoder, CompiledEncoder):
             found.rows.extend(processes(encoder.folder, rival.model))
