@@ -29,7 +29,8 @@ class Sentence:
     """A sentence of a passage, `passage.entry.text[start:end]`, with what speaks for it.
 
     `words` is late interaction with it alone, `cover` the share of the question's words that it holds (from 0 to 1, weighted by
-    their rarity), and `names` whether it names what is asked for.
+    their rarity), and `names` whether it names what is asked for. A sentence that follows a question counts that one's words as
+    its own, since it answers them.
     """
 
     passage: Passage
@@ -50,7 +51,7 @@ class Sentence:
     @property
     def asks(self) -> bool:
         """Whether it is a question itself, which answers none."""
-        return self.text.rstrip(" \u00a0\u202f»”\"')").endswith("?")
+        return _asks(self.text)
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,38 @@ def read(
         spoken = content_words(whole, lang)
         # As `content_spans` has it, of the same words.
         starts = np.array([word.start for word in spoken or words(whole)], dtype=np.int64) - before
-        late = _words(asked, starts, parts, codes.get(passage.id))
-        for (start, end), matched in zip(parts, late, strict=True):
+        begins = _begins(passage.text, parts)
+        late = _words(
+            asked, starts, [(begin, end) for begin, (_, end) in zip(begins, parts, strict=True)], codes.get(passage.id)
+        )
+        for (start, end), begin, matched in zip(parts, begins, late, strict=True):
             text = passage.text[start:end]
-            held = {term(word.form, lang) for word in spoken if start <= word.start - before < end}
+            held = {term(word.form, lang) for word in spoken if begin <= word.start - before < end}
             place = passage.start + start, passage.start + end
             found.append(Sentence(passage, *place, score, matched, sought.cover(held), kind, names(kind, asked.text, text)))
     return found
+
+
+def _begins(text: str, parts: Sequence[Span]) -> list[int]:
+    """Where each sentence begins with the questions before it that it answers.
+
+    >>> _begins("Who? Why? Nobody knows. They say.", [(0, 4), (5, 9), (10, 23), (24, 33)])
+    [0, 5, 0, 24]
+    """
+    found: list[int] = []
+    asked: int | None = None
+    for start, end in parts:
+        if _asks(text[start:end]):
+            asked = start if asked is None else asked
+            found.append(start)
+        else:
+            found.append(start if asked is None else asked)
+            asked = None
+    return found
+
+
+def _asks(sentence: str) -> bool:
+    return sentence.rstrip(" \u00a0\u202f»”\"')").endswith("?")
 
 
 def _words(asked: Asked, starts: Ids, parts: Sequence[Span], codes: Codes | None) -> list[float]:

@@ -63,6 +63,22 @@ def test_every_sentence_of_a_passage_is_read_at_its_place(searcher: Searcher) ->
     assert [one.names for one in found] == [False, True, False, False]
 
 
+def test_a_sentence_that_follows_a_question_counts_its_words_as_its_own(tmp_path: Path) -> None:
+    line = {"_id": "live", "title": "Kiev", "text": "Qui a frappé le dépôt ? La Légion. Le maire parle.", "lang": "fr"}
+    (tmp_path / "fil.jsonl").write_text(json.dumps(line))
+    ingest([tmp_path / "fil.jsonl"], tmp_path / "index", HashingEncoder())
+    with Searcher(tmp_path / "index", HashingEncoder()) as searcher:
+        question, answer, other = read_out(searcher, "Qui a frappé le dépôt ?", "live")
+        assert answer.text == "La Légion."
+        assert question.cover == answer.cover == pytest.approx(1)
+        assert answer.words >= question.words > other.words
+        assert other.cover == 0
+        # What it says itself counts as well.
+        question, answer, _ = read_out(searcher, "Légion dépôt", "live")
+        assert 0 < question.cover < answer.cover == pytest.approx(1)
+        assert question.words < answer.words
+
+
 def test_several_passages_are_read_in_their_order_each_with_its_score(searcher: Searcher) -> None:
     understood, snapshot = asked(searcher, "drones")
     sought = Sought.of(understood, snapshot)
