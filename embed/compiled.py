@@ -27,6 +27,9 @@ _GROUP = 256
 """Texts tokenized at a time."""
 _BATCH_TOKENS = 640
 """Tokens of a batch, padding included. Measured: longer ones leave the caches, shorter ones are all overhead."""
+_LENGTHS, _ROWS = 8, 4
+"""Batches have as many tokens a text as a multiple of the first, and more than that many texts as a multiple of the second: for
+each new shape OpenVINO compiles the graph anew, which takes as long as several batches and megabytes of memory."""
 _PROBE = "Où en est la situation ce soir à 18 h 30 ? Nothing has changed since 6.30pm."
 _SAME = 0.999
 _CLEARLY_TOO_LONG = 24
@@ -142,7 +145,7 @@ class CompiledEncoder:
 
         def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
             with self._inferred(ids, mask) as (found, _):
-                vectors[places] = found
+                vectors[places] = found[: len(places)]
 
         self._run(texts, lambda some: [one.ids for one in self._tokens(prefix, some)], compute)
         return vectors
@@ -220,23 +223,36 @@ class CompiledEncoder:
 def batches(
     tokens: Sequence[Sequence[int]], budget: int, pad: int = 1
 ) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
-    """Texts of like length together, up to `budget` tokens with padding: their places, ids padded with `pad`, and mask.
+    """Texts of like length together, up to `budget` tokens: their places, ids padded with `pad`, and mask, in few shapes.
 
-    >>> [places for places, _, _ in batches([[7] * 3, [7] * 9, [7] * 4], budget=10)]
-    [[1], [2, 0]]
+    >>> places, ids, mask = next(batches([[7] * 17] * 5, budget=200))
+    >>> places, ids.shape, ids[0, 15:19].tolist(), mask.sum(axis=1).tolist()
+    ([0, 1, 2, 3, 4], (8, 24), [7, 7, 1, 1], [17, 17, 17, 17, 17, 1, 1, 1])
     """
-    for places in packs([len(one) for one in tokens], budget):
-        longest = len(tokens[places[0]])
-        ids = np.full((len(places), longest), pad, dtype=np.int64)
-        mask = np.zeros((len(places), longest), dtype=np.int64)
+    for places in packs([_regular(len(one)) for one in tokens], budget, _ROWS):
+        rows = len(places) if len(places) <= _ROWS else len(places) + -len(places) % _ROWS
+        shape = rows, _regular(max(len(tokens[place]) for place in places))
+        ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         for row, place in enumerate(places):
             ids[row, : len(tokens[place])] = tokens[place]
             mask[row, : len(tokens[place])] = 1
+        # What has no token at all would be divided by none.
+        mask[len(places) :, 0] = 1
         yield places, ids, mask
 
 
-def packs(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """The places of texts of like length together, the longest first, up to `budget` tokens with padding, or one text.
+def _regular(length: int) -> int:
+    """The length, one of few, of a batch whose longest text has so many tokens: an eighth more at most, but for the shortest.
+
+    >>> [_regular(length) for length in (3, 17, 64, 129, 300)]
+    [8, 24, 64, 144, 320]
+    """
+    return length + -length % max(_LENGTHS, 1 << length.bit_length() >> 4)
+
+
+def packs(lengths: Sequence[int], budget: int, multiple: int = 1) -> Iterator[list[int]]:
+    """The places of texts of like length together, the longest first, up to `budget` tokens with padding, or one text. Where so
+    many fit, and more are left, their number is a multiple of `multiple`.
 
     >>> list(packs([3, 9, 4, 3], budget=10))
     [[1], [2, 0], [3]]
@@ -244,6 +260,7 @@ def packs(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
     at = 0
     while at < len(order):
-        count = max(budget // lengths[order[at]], 1)
+        most = max(budget // lengths[order[at]], 1)
+        count = most - (most % multiple if most > multiple else 0)
         yield order[at : at + count]
         at += count
