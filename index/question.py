@@ -37,23 +37,39 @@ _MEASURES = frozenset("many much old long tall far big large high deep often fas
 _NOUNS = {
     "fr": {
         Kind.NUMBER: """nombre age montant pourcentage taux poids prix budget chiffre effectif total score salaire cout
-            superficie population taille hauteur longueur largeur distance duree altitude part proportion somme vitesse
-            temperature profondeur quantite bilan""",
-        Kind.PLACE: """pays ville region lieu endroit capitale continent departement commune ile etat quartier province montagne
-            fleuve riviere village""",
-        Kind.PERSON: """personne personnage auteur autrice acteur actrice roi reine president presidente ministre joueur joueuse
-            chanteur chanteuse homme femme ecrivain peintre empereur pape general realisateur realisatrice compositeur musicien
-            artiste philosophe fondateur architecte scientifique physicien groupe equipe parti nom depute deputee avocat avocate
-            journaliste""",
+            superficie population taille hauteur longueur largeur distance duree altitude part proportion somme
+            vitesse temperature profondeur quantite bilan""",
+        Kind.PLACE: """pays ville region lieu endroit capitale continent departement commune ile etat quartier province
+            montagne fleuve riviere village""",
+        Kind.PERSON: """personne personnage auteur autrice acteur actrice roi reine president presidente ministre joueur
+            joueuse chanteur chanteuse homme femme ecrivain peintre empereur pape general realisateur
+            realisatrice compositeur musicien artiste philosophe fondateur fondatrice architecte scientifique
+            physicien physicienne chimiste mathematicien inventeur explorateur navigateur historien economiste
+            chercheur chercheuse expert experte professeur medecin groupe equipe club parti syndicat association
+            organisation entreprise societe compagnie agence nom depute deputee senateur senatrice elu elue
+            maire gouverneur prefet diplomate ambassadeur ambassadrice conseiller conseillere candidat candidate
+            opposant opposante militant militante membre dirigeant dirigeante leader chef patron patronne pdg
+            directeur directrice responsable avocat avocate juge magistrat magistrate procureur procureure
+            policier policiere gendarme soldat officier commandant temoin suspect suspecte victime journaliste
+            poete romancier romanciere dramaturge cineaste sculpteur danseur danseuse comedien comedienne
+            humoriste rappeur rappeuse athlete coureur coureuse cycliste nageur nageuse footballeur footballeuse
+            entraineur entraineuse arbitre prince princesse duc duchesse comte imperatrice eveque cardinal saint
+            sainte""",
     },
     "en": {
         Kind.NUMBER: """number percentage population age height length distance size area amount total price cost score rate
             speed toll share""",
-        Kind.PLACE: """country countries city cities town state place region continent county island river mountain location
-            province capital village""",
+        Kind.PLACE: """country countries city cities town state place region continent county island river mountain
+            location province capital village""",
         Kind.PERSON: """person people man woman king queen president author actor actress player singer emperor pope general
-            leader group team name character artist scientist director composer writer minister lawyer journalist
-            spokesperson party""",
+            leader group team club company organisation organization association union agency name character
+            artist scientist physicist chemist mathematician inventor explorer historian economist researcher
+            expert professor doctor director composer writer poet novelist playwright filmmaker sculptor dancer
+            comedian rapper band minister senator congressman congresswoman mayor governor diplomat ambassador
+            adviser advisor candidate activist member official chief boss ceo chairman chairwoman founder lawyer
+            judge prosecutor officer soldier commander witness suspect victim journalist spokesperson spokesman
+            spokeswoman party athlete runner cyclist swimmer footballer coach referee prince princess duke
+            duchess empress bishop cardinal saint""",
     },
 }
 _KIND_OF = {
@@ -145,13 +161,23 @@ def questions(text: str) -> list[str]:
 _MONTHS = """janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre january february march april
 may june july august september october november december"""
 _DAYS = "lundi mardi mercredi jeudi vendredi samedi dimanche monday tuesday wednesday thursday friday saturday sunday"
-_TIME = re.compile(
-    rf"""\b(?: 1\d{{3}} | 20\d\d | \d{{3,4}}s | {"|".join((_MONTHS + " " + _DAYS).split())}
-      | \d{{1,2}}\s?h(?:\s?\d\d)? | \d{{1,2}}:\d\d | \d{{1,2}}(?:[.:]\d\d)?\s?[ap]\.?m\b
-      | (?:[ivx]+|\d+)e\s(?:siecle|s\.) | (?:\d+|\w+)(?:st|nd|rd|th)[\s-]centur(?:y|ies)
-      | hier | aujourd'hui | demain | midi | minuit | yesterday | today | tomorrow | tonight | noon | midnight )(?!\w)""",
-    re.VERBOSE,
+# Of folded text, which has neither accents nor apostrophes. Three hours may be how long; at three hours is when.
+_CLOCK = r"""\d{1,2}\s?h(?:\s?\d\d)? | (?<!:)\d{1,2}:\d\d(?!:) | \d{1,2}(?:[.:]\d\d)?\s?[ap]\.?m\b | \w+\soclock
+      | (?:a|vers|des|avant|apres|jusqua)\s(?:\d{1,2}|une|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze)\sheures?
+      | midi | minuit | noon | midnight"""
+_YEAR = r"1\d{3} | 20\d\d | \d{3,4}s | (?:[ivx]+|\d+)e\s(?:siecle|s\.) | (?:\d+|\w+)(?:st|nd|rd|th)[\s-]centur(?:y|ies)"
+_DAY = f"""{"|".join((_MONTHS + " " + _DAYS).split())} | \\d{{1,2}}/\\d{{1,2}}(?:/\\d{{2,4}})?
+      | hier | aujourdhui | demain | yesterday | today | tomorrow | tonight"""
+_TIME, _TIME_OF_DAY, _TIME_OF_YEAR, _WHICH_YEAR = (
+    re.compile(rf"\b(?: {' | '.join(some)} )(?!\w)", re.VERBOSE)
+    for some in ((_YEAR, _DAY, _CLOCK), (_CLOCK,), (_YEAR, _DAY), (_YEAR,))
 )
+# A day does not say at what time, nor a time on which day.
+_PRECISE = [
+    (re.compile(r"\bquelles? heures?\b|\b(?:what|which) (?:time\b(?! of)|hours?\b)"), _TIME_OF_DAY),
+    (re.compile(r"\bquel(?:s|le|les)? (?:jours?|mois|dates?)\b|\b(?:what|which) (?:days?|months?|dates?)\b"), _TIME_OF_YEAR),
+    (re.compile(r"\bquel(?:s|le|les)? (?:annees?|siecles?)\b|\b(?:what|which) (?:years?|century|decade)\b"), _WHICH_YEAR),
+]
 _NUMBER_WORDS = """deux trois quatre cinq six sept huit neuf dix onze douze treize quinze vingt trente quarante cinquante
 soixante
 cent cents mille million millions milliard milliards dizaine dizaines centaine centaines millier milliers vingtaine moitie tiers
@@ -175,6 +201,8 @@ def names(kind: Kind, question: str, text: str) -> bool:
         return any(without_accents(fold(match.group(1))) not in asked for match in _NAME.finditer(text))
     if kind is Kind.OTHER:
         return False
-    pattern = _TIME if kind is Kind.TIME else _NUMBER
+    pattern = _NUMBER
+    if kind is Kind.TIME:
+        pattern = next((precise for asks, precise in _PRECISE if asks.search(asked)), _TIME)
     found = (match.group().strip(" .,\u00a0\u202f") for match in pattern.finditer(without_accents(fold(text))))
     return any(not re.search(rf"(?<!\w){re.escape(one)}(?!\w)", asked) for one in found)
