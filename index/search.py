@@ -30,7 +30,7 @@ from index.twins import ALIKE, likeness, wording
 MAX_HITS = 100
 MAX_QUESTION = 4000
 """Characters; more than any model here reads."""
-CANDIDATES = 60
+CANDIDATES = 40
 """How deep each ranking is read before they are fused, for up to a third as many hits."""
 _PAGED = 4
 """Generations that pages were shown of, and whole rankings, that are kept for the next page."""

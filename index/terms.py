@@ -64,6 +64,8 @@ _STOP = {
 _stemmers = threading.local()
 _MET, _LONGEST_MET = 20_000, 40
 """So many words of up to so many characters are remembered once they are taken apart: 5 MB."""
+_QUESTIONS = 64
+"""Those that are being asked, and some more."""
 
 
 class Word(NamedTuple):
@@ -209,6 +211,12 @@ def question_spellings(text: str, lang: str) -> list[tuple[str, ...]]:
     >>> question_spellings("Who trains F-16s pilots?", "en")
     [('en:train', 'fr:train', 'trains'), ('16',), ('f16',), ('en:pilot', 'fr:pilot', 'pilots')]
     """
+    return list(_spellings(text, lang))
+
+
+@functools.lru_cache(_QUESTIONS)
+def _spellings(text: str, lang: str) -> tuple[tuple[str, ...], ...]:
+    # A question is asked for them by each kind of evidence.
     found: list[tuple[str, ...]] = []
     seen: set[str] = set()
     for word in words(text):
@@ -221,7 +229,7 @@ def question_spellings(text: str, lang: str) -> list[tuple[str, ...]]:
         seen.update(spellings)
         if spellings:
             found.append(spellings)
-    return found
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=1 << 16)
