@@ -5,12 +5,10 @@ of `ExactTerms`, but for two roundings of tantivy's: lengths above 40 terms are 
 passages count in the statistics until their segment is merged or, when they are many, the index is made anew.
 """
 
-import json
 import os
 import shutil
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,27 +17,16 @@ import numpy as np
 import tantivy
 
 from embed.stages import stage
-from index import forward
 from index.engine import Part, Said, Terms, settled, weighted
-from index.forward import Counted, Extent, Forward
+from index.forward import Counted, Forward
 from index.records import Ids, Ranking, Scores
+from index.termfile import CacheUnusable, check_files, commit_number, read_stamp, sweep, write_stamp
 
-LAYOUT = 3
-"""Raised when the schema, `index.terms` or `index.phrases` changes, so that an older index is made anew."""
-_STAMP = "filrouge.json"
-_KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
-"""The files of one tantivy segment."""
-_TAIL = 4096
-"""Bytes from the end of a file that hold its footer, which takes a hundred."""
 _MEMORY = 64 * 1024 * 1024
 _FEW = 4096
 """Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
 _HOLDERS = 16
 """So many passages that hold a term are ranked in the time that one allowed id is looked up."""
-
-
-class CacheUnusable(Exception):
-    """The folder does not hold what was expected; everything in it can be made again from the store."""
 
 
 def _schema() -> tantivy.Schema:
@@ -67,8 +54,8 @@ class TantivyTerms:
         self._schema = _schema()
         self._writer: tantivy.IndexWriter | None = None
         self._links: tempfile.TemporaryDirectory[str] | None = None
-        stamp = self._stamp()
-        _check_files(folder, stamp)
+        stamp = read_stamp(folder, owner)
+        check_files(folder, stamp)
         self._index = self._opened()
         self._forward = _forward(folder, stamp)
         self.generation = int(stamp["generation"])
@@ -85,7 +72,7 @@ class TantivyTerms:
         fresh = Path(tempfile.mkdtemp(prefix=".lexical-", dir=folder.parent))
         try:
             tantivy.Index(_schema(), str(fresh))
-            _write_stamp(fresh, owner, -1, 0, Forward.create(fresh))
+            write_stamp(fresh, owner, -1, 0, Forward.create(fresh))
             shutil.rmtree(folder, ignore_errors=True)
             if folder.is_file():
                 folder.unlink()
@@ -111,28 +98,17 @@ class TantivyTerms:
             raise CacheUnusable(str(error)) from error
         return index
 
-    def _stamp(self) -> dict[str, Any]:
-        try:
-            stamp: dict[str, Any] = json.loads((self._folder / _STAMP).read_text(encoding="utf-8"))
-            if stamp.pop("sum", None) != _sum_of(stamp):
-                raise CacheUnusable("the stamp is damaged, or of another release")
-            if (stamp["layout"], stamp["owner"]) != (LAYOUT, self._owner):
-                raise CacheUnusable("made by another release or for another index")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CacheUnusable(str(error)) from error
-        return stamp
-
     def refresh(self) -> None:
         """See what another process has committed; what is open stays good while it is at work.
 
         Raises `CacheUnusable` when the folder is no longer what was opened.
         """
-        stamp = self._stamp()
+        stamp = read_stamp(self._folder, self._owner)
         try:
-            if stamp["commit"] != _commit_number(self._folder) or int(stamp["generation"]) <= self.generation:
+            if stamp["commit"] != commit_number(self._folder) or int(stamp["generation"]) <= self.generation:
                 return
             index = self._opened()
-            if stamp["commit"] != _commit_number(self._folder):
+            if stamp["commit"] != commit_number(self._folder):
                 # Another commit came on the way, and may be what was opened: its terms would count in this generation.
                 return
         except (OSError, ValueError, KeyError) as error:
@@ -175,23 +151,16 @@ class TantivyTerms:
             # It owns threads and a lock: a command that has ended must leave neither.
             self._writer.wait_merging_threads()
             self._writer = None
-        _write_stamp(self._folder, self._owner, generation, self._removed, self._forward.extents)
+        write_stamp(self._folder, self._owner, generation, self._removed, self._forward.extents)
         self._index.reload()
         self._forward.commit()
         self.generation = generation
 
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            self._sweep()
+            sweep(self._folder)
             self._writer = self._index.writer(_MEMORY, num_threads=1)
         return self._writer
-
-    def _sweep(self) -> None:
-        """Delete what a process that was killed had begun: tantivy would give files the same names, and stop there."""
-        live = {*_live_files(_meta(self._folder)), *forward.FILES, "meta.json", _STAMP}
-        for path in self._folder.iterdir():
-            if path.name not in live and not path.name.startswith("."):
-                path.unlink(missing_ok=True)
 
     @property
     def stale(self) -> bool:
@@ -282,102 +251,9 @@ class TantivyView:
         return Ranking.best(np.array(ids, dtype=np.int64), np.array([score for score, _ in hits], dtype=np.float32))
 
 
-def _meta(folder: Path) -> dict[str, Any]:
-    """What tantivy says of its last commit."""
-    meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    return meta
-
-
 def _forward(folder: Path, stamp: Mapping[str, Any]) -> Forward:
     """The counts as far as the stamp says."""
     try:
         return Forward(folder, stamp["forward"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheUnusable(str(error)) from error
-
-
-def _commit_number(folder: Path) -> int:
-    """Tantivy's own number of its last commit."""
-    return int(_meta(folder)["opstamp"])
-
-
-def _live_files(meta: dict[str, Any]) -> Iterator[str]:
-    """The names of the files that a commit consists of."""
-    for segment in meta["segments"]:
-        name = segment["segment_id"].replace("-", "")
-        deletes = segment["deletes"]
-        for kind in (*_KINDS, *([f"{deletes['opstamp']}.del"] if deletes else [])):
-            yield f"{name}.{kind}"
-
-
-def _check_files(folder: Path, stamp: dict[str, Any]) -> None:
-    """Raise `CacheUnusable` unless every file of the last commit is whole, and the one that was stamped.
-
-    Tantivy writes a checksum behind each file and never looks at it when it opens one: a damaged byte would give wrong
-    passages, or end the process. Nor does it know a file from one of another index.
-    """
-    try:
-        if damaged := Forward.damaged(folder, stamp["forward"]):
-            raise CacheUnusable(f"{damaged} is damaged")
-        meta = _meta(folder)
-        # Another process may be between its commit and the stamp of it.
-        stamped: dict[str, int] | None = stamp["files"] if stamp["commit"] == meta["opstamp"] else None
-        if stamped and stamped.get("meta.json") != zlib.crc32((folder / "meta.json").read_bytes()) and meta == _meta(folder):
-            raise CacheUnusable("meta.json is damaged")
-        for name in _live_files(meta):
-            try:
-                data = memoryview((folder / name).read_bytes())
-            except FileNotFoundError:
-                if _meta(folder) == meta:
-                    raise
-                # Another process has committed, and swept up what its commit replaced.
-                return _check_files(folder, stamp)
-            footer, kept = _footer(data)
-            if zlib.crc32(data[:footer]) != kept or (stamped and stamped.get(name) != kept):
-                raise CacheUnusable(f"{name} is damaged")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CacheUnusable(str(error)) from error
-
-
-def _footer(data: memoryview) -> tuple[int, int]:
-    """Where the footer of a file begins, and the checksum of all before it."""
-    # The body, a footer in JSON, its length, and a number that tantivy ends every file with.
-    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    if footer < 0:
-        raise CacheUnusable("a file is cut off")
-    return footer, int(json.loads(bytes(data[footer:-8]))["crc"])
-
-
-def _sums(folder: Path) -> dict[str, int]:
-    """The checksums of the files of the last commit, as tantivy has written them, and of its description of them."""
-    sums = {"meta.json": zlib.crc32((folder / "meta.json").read_bytes())}
-    for name in _live_files(_meta(folder)):
-        with (folder / name).open("rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
-            sums[name] = _footer(memoryview(file.read()))[1]
-    return sums
-
-
-def _sum_of(stamp: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(stamp, sort_keys=True).encode())
-
-
-def _write_stamp(folder: Path, owner: str, generation: int, removed: int, extents: Mapping[str, Extent]) -> None:
-    stamp = {
-        "layout": LAYOUT,
-        "owner": owner,
-        "generation": generation,
-        "removed": removed,
-        "commit": _commit_number(folder),
-        "files": _sums(folder),
-        "forward": extents,
-    }
-    stamp["sum"] = _sum_of(stamp)
-    handle, name = tempfile.mkstemp(prefix=".stamp-", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(stamp, file)
-        Path(name).replace(folder / _STAMP)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

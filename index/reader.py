@@ -23,7 +23,7 @@ from index.conditions import Condition, Phrase, Word, texts
 from index.engine import Part, Said, Terms, TermView, VectorView
 from index.errors import IndexBusy, StorageError
 from index.growth import Growth, grow, opened, owner_of
-from index.lexical import CacheUnusable, TantivyTerms
+from index.lexical import TantivyTerms
 from index.phrases import plain_forms
 from index.quantised import Quantised
 from index.records import Ids, Ranking, Window
@@ -31,6 +31,7 @@ from index.remembered import Remembered
 from index.space import Space
 from index.store import Indexed, Store
 from index.store_view import StoreView
+from index.termfile import CacheUnusable
 from index.terms import passage_terms
 from index.tiers import Tier
 from index.vectors import FaissVectors

@@ -16,11 +16,12 @@ from index.embedding import text_hash
 from index.errors import NotAnIndex
 from index.growth import opened, owner_of
 from index.integrity import REPAIR, RESTORE, Finding, damage
-from index.lexical import CacheUnusable, TantivyTerms
+from index.lexical import TantivyTerms
 from index.phrases import plain_forms
 from index.records import Passage, Window
 from index.space import Space, content_spans
 from index.store import Store
+from index.termfile import CacheUnusable
 from index.terms import passage_terms
 from index.vectors import FaissVectors
 

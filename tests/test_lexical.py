@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from index.forward import FILES
-from index.lexical import CacheUnusable, TantivyTerms
+from index.lexical import TantivyTerms
 from index.records import Ids, Ranking
+from index.termfile import CacheUnusable
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_the_folder_of_another_index_is_not_used(folder: Path) -> None:
 
 
 def test_the_folder_of_another_layout_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.lexical.LAYOUT", 99)
+    monkeypatch.setattr("index.termfile.LAYOUT", 99)
     with pytest.raises(CacheUnusable, match="made by another release or for another index"):
         TantivyTerms(folder, "owner")
 
