@@ -244,9 +244,10 @@ def batches(
 def _regular(length: int) -> int:
     """The length, one of few, of a batch whose longest text has so many tokens: an eighth more at most, but for the shortest.
 
-    >>> [_regular(length) for length in (3, 17, 64, 129, 300)]
-    [8, 24, 64, 144, 320]
+    >>> [_regular(length) for length in (0, 3, 17, 64, 129, 300)]
+    [8, 8, 24, 64, 144, 320]
     """
+    length = max(length, 1)
     return length + -length % max(_LENGTHS, 1 << length.bit_length() >> 4)
 
 
@@ -260,7 +261,8 @@ def packs(lengths: Sequence[int], budget: int, multiple: int = 1) -> Iterator[li
     order = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
     at = 0
     while at < len(order):
-        most = max(budget // lengths[order[at]], 1)
+        # Without special tokens an empty text has none.
+        most = max(budget // max(lengths[order[at]], 1), 1)
         count = most - (most % multiple if most > multiple else 0)
         yield order[at : at + count]
         at += count

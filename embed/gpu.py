@@ -125,7 +125,7 @@ class Pipeline:
 
         device = self.model.device
         lengths = cut.lengths[chosen]
-        real = np.arange(lengths.max()) < lengths[:, np.newaxis]
+        real = np.arange(max(lengths.max(), 1)) < lengths[:, np.newaxis]
         ids = np.full(real.shape, self._pad, dtype=np.int64)
         ids[real] = cut.ids[among(cut.lengths, chosen)]
         features = {}
