@@ -296,7 +296,7 @@ def test_a_question_and_a_passage_get_their_own_prefixes(small_model: Path) -> N
     assert (encoder.card.query_prefix, encoder.card.passage_prefix) == ("query: ", "passage: ")
     passage, query = encoder.encode_passages(["le drone"])[0], encoder.encode_query("le drone")
     assert float(passage @ query) < 0.999
-    assert encoder.encode_query("") == pytest.approx(encoder._encode(["query: "])[0], abs=1e-5)  # type: ignore[attr-defined]
+    assert encoder.encode_query("") == pytest.approx(encoder._encode(["query: "], "")[0], abs=1e-5)  # type: ignore[attr-defined]
 
 
 @pytest.mark.model
