@@ -231,7 +231,7 @@ def batches(
     """
     for places in packs([_regular(len(one)) for one in tokens], budget, _ROWS):
         rows = len(places) if len(places) <= _ROWS else len(places) + -len(places) % _ROWS
-        shape = rows, _regular(max(len(tokens[place]) for place in places))
+        shape = rows, _regular(len(tokens[places[0]]))
         ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         for row, place in enumerate(places):
             ids[row, : len(tokens[place])] = tokens[place]

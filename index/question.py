@@ -168,16 +168,7 @@ _CLOCK = r"""\d{1,2}\s?h(?:\s?\d\d)? | (?<!:)\d{1,2}:\d\d(?!:) | \d{1,2}(?:[.:]\
 _YEAR = r"1\d{3} | 20\d\d | \d{3,4}s | (?:[ivx]+|\d+)e\s(?:siecle|s\.) | (?:\d+|\w+)(?:st|nd|rd|th)[\s-]centur(?:y|ies)"
 _DAY = f"""{"|".join((_MONTHS + " " + _DAYS).split())} | \\d{{1,2}}/\\d{{1,2}}(?:/\\d{{2,4}})?
       | hier | aujourdhui | demain | yesterday | today | tomorrow | tonight"""
-_TIME, _TIME_OF_DAY, _TIME_OF_YEAR, _WHICH_YEAR = (
-    re.compile(rf"\b(?: {' | '.join(some)} )(?!\w)", re.VERBOSE)
-    for some in ((_YEAR, _DAY, _CLOCK), (_CLOCK,), (_YEAR, _DAY), (_YEAR,))
-)
-# A day does not say at what time, nor a time on which day.
-_PRECISE = [
-    (re.compile(r"\bquelles? heures?\b|\b(?:what|which) (?:time\b(?! of)|hours?\b)"), _TIME_OF_DAY),
-    (re.compile(r"\bquel(?:s|le|les)? (?:jours?|mois|dates?)\b|\b(?:what|which) (?:days?|months?|dates?)\b"), _TIME_OF_YEAR),
-    (re.compile(r"\bquel(?:s|le|les)? (?:annees?|siecles?)\b|\b(?:what|which) (?:years?|century|decade)\b"), _WHICH_YEAR),
-]
+_TIME = re.compile(rf"\b(?: {_YEAR} | {_DAY} | {_CLOCK} )(?!\w)", re.VERBOSE)
 _NUMBER_WORDS = """deux trois quatre cinq six sept huit neuf dix onze douze treize quinze vingt trente quarante cinquante
 soixante
 cent cents mille million millions milliard milliards dizaine dizaines centaine centaines millier milliers vingtaine moitie tiers
@@ -201,8 +192,6 @@ def names(kind: Kind, question: str, text: str) -> bool:
         return any(without_accents(fold(match.group(1))) not in asked for match in _NAME.finditer(text))
     if kind is Kind.OTHER:
         return False
-    pattern = _NUMBER
-    if kind is Kind.TIME:
-        pattern = next((precise for asks, precise in _PRECISE if asks.search(asked)), _TIME)
+    pattern = _TIME if kind is Kind.TIME else _NUMBER
     found = (match.group().strip(" .,\u00a0\u202f") for match in pattern.finditer(without_accents(fold(text))))
     return any(not re.search(rf"(?<!\w){re.escape(one)}(?!\w)", asked) for one in found)
