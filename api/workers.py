@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from api import metrics, server
+from api import heaps, metrics, server
 from api.commands.chosen import open_encoder
 from api.settings import Settings
 from embed import EmbedError
@@ -150,6 +150,7 @@ def _work(settings: Settings, address: tuple[int, Any], ready: Event, counted: P
     """One worker, in its own process; one that cannot answer says why."""
     # An interrupt on a terminal goes to all; the one that started us says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heaps.limit()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         # Each gets its share: threads of all workers on every core would only take it from each other.

@@ -15,6 +15,7 @@ import json
 import re
 import threading
 import zlib
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 TABLE, TEXT, JSON = "pieces.npy", "pieces.bin", "tokenizer.json"
 _ROW = np.dtype([("key", "<u8"), ("id", "<i4"), ("start", "<u4"), ("score", "<f8")])
-_REMEMBERED = 50_000
-"""Words whose pieces are kept: most words of a text were in the one before."""
+_REMEMBERED = 16_000
+"""Words whose pieces are kept, in 6 MB: most words of a text were in the one before."""
 _BYTES = 255
 
 
@@ -92,7 +93,8 @@ class PieceTokenizer:
         self._keys = np.ascontiguousarray(rows["key"])
         self._starts = np.ascontiguousarray(rows["start"])
         self._rows = rows
-        self._known: dict[str, list[int]] = {}
+        # As arrays: a list would hold each number as an object of its own, and take five times as much.
+        self._known: dict[str, array[int]] = {}
         self._pieces: dict[int, str] = {}
         self._always_rows = {row for row in self._find([text.encode() for text, _ in self._always]) if row >= 0}
         self._counts: dict[str, int] = {}
@@ -157,7 +159,7 @@ class PieceTokenizer:
         found = {part: row for part, row in found.items() if row >= 0}
         self._pieces.update((row, part) for part, row in found.items())
         for word, some in parts.items():
-            self._known[word] = [found[part] for part in some if part in found]
+            self._known[word] = array("i", [found[part] for part in some if part in found])
 
     def _find(self, pieces: Sequence[bytes]) -> list[int]:
         """The row of each; -1 where it is no piece."""

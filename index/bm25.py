@@ -12,7 +12,7 @@ from index.engine import K1, B
 _STEPS = 8
 
 
-@functools.lru_cache(1 << 16)
+@functools.lru_cache(1 << 14)
 def term_number(term: str) -> int:
     """A term as a number of 63 bits; that two terms have the same is not to be expected below thousands of millions of them."""
     return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest()) >> 1

@@ -64,6 +64,8 @@ _STOP = {
 _stemmers = threading.local()
 _MET, _LONGEST_MET = 20_000, 40
 """So many words of up to so many characters are remembered once they are taken apart: 5 MB."""
+_STEMMED = 1 << 15
+"""Words whose terms are remembered: 10 MB."""
 _QUESTIONS = 64
 """Those that are being asked, and some more."""
 
@@ -232,16 +234,23 @@ def _spellings(text: str, lang: str) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def term(form: str, lang: str) -> str:
     """The term of a word in a language, or in none where that has no rules here.
 
     >>> term("attaques", "fr"), term("11h58", "fr"), term("attaques", "und")
     ('fr:attaqu', '11h58', 'attaques')
     """
+    # Numbers hardly come twice, and would take the place of what does.
+    return _met_term(form, lang) if form.isalpha() else _term(form, lang)
+
+
+def _term(form: str, lang: str) -> str:
     if any(character.isdigit() for character in form) or lang not in _STOP:
         return without_accents(form)
     return f"{lang}:{without_accents(_stem(form, lang))}"
+
+
+_met_term = functools.lru_cache(_STEMMED)(_term)
 
 
 def _stem(form: str, lang: str) -> str:

@@ -35,4 +35,7 @@ def test_the_growth_of_memory_is_told_by_the_minute() -> None:
     growing = Answers(resident=[(float(t), 500 + t / 30) for t in range(20)])
     assert growing.slope == pytest.approx(2)
     growing.seconds, growing.took = [0.1], 1.0
-    assert row("one", growing).endswith("| +2.0 |")
+    assert row("one", growing).endswith("| +2.0 | +2.0 |")
+    settling = Answers(resident=[(float(t), 500.0 + min(t, 8)) for t in range(20)])
+    assert settling.slope > 10
+    assert settling.later_slope == pytest.approx(0, abs=1e-6)

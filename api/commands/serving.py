@@ -14,8 +14,9 @@ from index.errors import FilrougeError
 
 def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     """`filrouge serve`."""
-    from api import server
+    from api import heaps, server
 
+    heaps.limit()
     # The port and the index first: a model is long to load for nothing.
     if not given.paths:
         require_index(settings)

@@ -81,8 +81,17 @@ class Answers:
     @property
     def slope(self) -> float:
         """Megabytes a minute by which the server grew."""
-        later = np.array(self.resident)
-        return float(np.polyfit(later[:, 0], later[:, 1], 1)[0] * 60) if len(later) > 2 else float("nan")
+        return _slope(self.resident)
+
+    @property
+    def later_slope(self) -> float:
+        """The same in the second half of the time."""
+        return _slope(self.resident[len(self.resident) // 2 :])
+
+
+def _slope(resident: Sequence[tuple[float, float]]) -> float:
+    rows = np.array(resident)
+    return float(np.polyfit(rows[:, 0], rows[:, 1], 1)[0] * 60) if len(rows) > 2 else float("nan")
 
 
 def hammer(server: Started, call: Callable[[str], Call], clients: int, seconds: float) -> Answers:
@@ -311,7 +320,7 @@ def row(name: str, answers: Answers) -> str:
     return (
         f"| {name} | {sum(answers.statuses.values())} | {answers.rate:.1f} | {answers.percentile(50):.0f} | "
         f"{answers.percentile(99):.0f} | {answers.percentile(100):.0f} | {answers.errors} | "
-        f"{answers.statuses['503 with Retry-After']} | {first:.0f} → {last:.0f} | {answers.slope:+.1f} |"
+        f"{answers.statuses['503 with Retry-After']} | {first:.0f} → {last:.0f} | {answers.slope:+.1f} | {answers.later_slope:+.1f} |"
     )
 
 
@@ -329,8 +338,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is started inherits them.
         psutil.Process().cpu_affinity([int(one) for one in given.cores.split(",")])
     load_of = (given.passages, given.clients, given.seconds, given.every)
-    print("| server | requests | answers/s | p50 ms | p99 ms | max ms | errors | 503 | MB | MB/min |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| server | requests | answers/s | p50 ms | p99 ms | max ms | errors | 503 | MB | MB/min | in the second half |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         own = ours(Path(name), given.model, *load_of)
         print(row("filrouge", own.answers), flush=True)
