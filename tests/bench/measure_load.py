@@ -320,7 +320,8 @@ def row(name: str, answers: Answers) -> str:
     return (
         f"| {name} | {sum(answers.statuses.values())} | {answers.rate:.1f} | {answers.percentile(50):.0f} | "
         f"{answers.percentile(99):.0f} | {answers.percentile(100):.0f} | {answers.errors} | "
-        f"{answers.statuses['503 with Retry-After']} | {first:.0f} → {last:.0f} | {answers.slope:+.1f} | {answers.later_slope:+.1f} |"
+        f"{answers.statuses['503 with Retry-After']} | {first:.0f} → {last:.0f} | "
+        f"{answers.slope:+.1f} | {answers.later_slope:+.1f} |"
     )
 
 
