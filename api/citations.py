@@ -15,7 +15,7 @@ _LONGEST_TITLE = 80
 """Characters of a title that is made of the beginning of a text."""
 _BREAKS = re.compile(r"[\t\n\v\f\r \x1c-\x1f\x85\u2028\u2029]+")
 """White space of any kind but that which French typography asks for."""
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _LIGATURES = re.compile(r"([-'`<>,])(?=\1)|[?!](?=`)")
 """What TeX makes dashes, quotation marks and turned question marks of."""
 _LANGID = {"fr": "french", "en": "english"}
@@ -86,10 +86,11 @@ def container(entry: Entry) -> str:
 def line(text: str) -> str:
     """A text as one line, without control characters.
 
-    >>> line("Deux\\r\\n blessés\\x07 \\u00ab\\u00a0dont un grave\\u00a0\\u00bb ")
+    >>> line("Deux\\r\\x08\\n blessés\\x07 \\u00ab\\u00a0dont un grave\\u00a0\\u00bb ")
     'Deux blessés «\\xa0dont un grave\\xa0»'
     """
-    return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip(" ")
+    # Controls first: one that stood between two breaks would leave two spaces.
+    return _BREAKS.sub(" ", _CONTROLS.sub("", text)).strip(" ")
 
 
 def beginning(text: str) -> str:

@@ -167,6 +167,7 @@ def test_an_entry_without_a_title_is_called_by_its_first_words() -> None:
 
 
 @given(st.text())
+@example("deux\r\x08 mots")
 def test_a_line_has_no_control_character_and_no_end_within_it(text: str) -> None:
     found = line(text)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", found)
