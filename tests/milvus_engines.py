@@ -1,4 +1,4 @@
-"""Engines on a Milvus server, for the suite of `test_engines.py`: the views are those that searches go through."""
+"""Engines on a Milvus server, for `test_vector_engines.py` and `test_term_engines.py`: views are those that searches use."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""What TantivyTerms does beside the promise of every engine: its folder. See test_engines.py for the rest."""
+"""What TantivyTerms does beside the promise of every engine: its folder. See test_term_engines.py for the rest."""
 
 import json
 import math

@@ -131,7 +131,12 @@ def test_a_whole_server_finds_vectors_as_brute_force_does_while_it_is_written_to
         pytest.skip("no network of its own can be had here for a server that listens on every address")
     pytest.importorskip("milvus", reason="no Milvus server: make milvus installs it")
     suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    chosen = ["tests/test_engines.py", "tests/test_milvus.py", "-k", "(vector and milvus and not whole) or an_older_server"]
+    chosen = [
+        "tests/test_vector_engines.py",
+        "tests/test_milvus.py",
+        "-k",
+        "(vector and milvus and not whole) or an_older_server",
+    ]
     done = subprocess.run(
         [*alone, sys.executable, "-m", "tests.milvus_server", *suite, *chosen],
         cwd=ROOT,

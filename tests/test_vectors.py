@@ -1,4 +1,4 @@
-"""What FaissVectors does beside the promise of every engine: its file, and its segments. See test_engines.py for the rest."""
+"""What FaissVectors does beside every engine's promise: its file, and its segments. See test_vector_engines.py for the rest."""
 
 import subprocess
 import sys
