@@ -93,7 +93,7 @@ class PieceTokenizer:
         self._keys = np.ascontiguousarray(rows["key"])
         self._starts = np.ascontiguousarray(rows["start"])
         self._rows = rows
-        # As arrays: a list would hold each number as an object of its own, and take five times as much.
+        # As arrays: a list would hold each number as an object of its own, and take several times as much.
         self._known: dict[str, array[int]] = {}
         self._pieces: dict[int, str] = {}
         self._always_rows = {row for row in self._find([text.encode() for text, _ in self._always]) if row >= 0}
