@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.measure_load import Answers, ours, row
+from tests.bench.clients import Answers
+from tests.bench.measure_load import ours, row
 
 
 def test_clients_are_answered_as_if_they_were_alone_while_another_process_indexes(tmp_path: Path) -> None:

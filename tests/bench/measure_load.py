@@ -16,151 +16,37 @@ import argparse
 import http.client
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
 import psutil
 
-from embed import DEFAULT_MODEL, bundled, load
+from embed import DEFAULT_MODEL, load
 from embed.sample import sample_texts
 from index.documents import Facts
 from index.ingest import ingest
-from tests.bench.started import Started, environment, serve, started
+from tests.bench.clients import TIMEOUT, WRITTEN, Answers, Call, hammer
+from tests.bench.started import environment, serve, started
+from tests.bench.txtai_server import rival
 
-KEPT = 400
-"""Answers of which some are asked for again."""
 GENERATIONS = 12
 """Of so many states of the index: each has to be made anew, as it was."""
-WRITTEN = 5
-"""Entries that are written at a time."""
-TIMEOUT = 60
-
-Call = tuple[str, str, bytes | None]
-"""Method, address and body."""
 
 
-@dataclass
-class Answers:
-    """What clients were told."""
-
-    seconds: list[float] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
-    kept: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Questions and their replies, a few of all."""
-    faults: list[str] = field(default_factory=list)
-    took: float = 0.0
-    resident: list[tuple[float, float]] = field(default_factory=list)
-    """Seconds since the start, and megabytes that the server had."""
-
-    @property
-    def errors(self) -> int:
-        """Requests that were neither answered nor told honestly to come again."""
-        return sum(count for status, count in self.statuses.items() if status not in ("200", "503 with Retry-After"))
-
-    @property
-    def rate(self) -> float:
-        """Answers a second."""
-        return self.statuses["200"] / self.took
-
-    def percentile(self, share: float) -> float:
-        """Milliseconds within which this share was answered."""
-        return float(np.percentile(self.seconds, share)) * 1000 if self.seconds else float("nan")
-
-    @property
-    def slope(self) -> float:
-        """Megabytes a minute by which the server grew."""
-        return _slope(self.resident)
-
-    @property
-    def later_slope(self) -> float:
-        """The same in the second half of the time."""
-        return _slope(self.resident[len(self.resident) // 2 :])
-
-
-def _slope(resident: Sequence[tuple[float, float]]) -> float:
-    rows = np.array(resident)
-    return float(np.polyfit(rows[:, 0], rows[:, 1], 1)[0] * 60) if len(rows) > 2 else float("nan")
-
-
-def hammer(server: Started, call: Callable[[str], Call], clients: int, seconds: float) -> Answers:
-    """Have so many clients ask without a pause, each on a connection of its own; no question comes twice. For a fifth of the
-    time before that they ask unmeasured: models take memory for every shape of a batch that they first meet.
-    """
-    _hammer(server, call, clients, seconds / 5, first=0)
-    return _hammer(server, call, clients, seconds, first=1_000_000)
-
-
-def _hammer(server: Started, call: Callable[[str], Call], clients: int, seconds: float, first: int) -> Answers:
-    found, lock, numbers = Answers(), threading.Lock(), itertools.count(first)
-    texts = sample_texts(997, seed=11, lengths=(1,))
-    began = time.monotonic()
-    until = began + seconds
-
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
-        while time.monotonic() < until:
-            number = next(numbers)
-            question = f"{texts[number % len(texts)][:120]} {number} ?"
-            start = time.perf_counter()
-            try:
-                connection.request(*call(question))
-                response = connection.getresponse()
-                body = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                with lock:
-                    found.statuses[type(error).__name__] += 1
-                    found.faults.append(repr(error))
-                continue
-            took, status = time.perf_counter() - start, str(response.status)
-            if status == "503" and response.headers["Retry-After"]:
-                status = "503 with Retry-After"
-            with lock:
-                found.statuses[status] += 1
-                if status == "200":
-                    found.seconds.append(took)
-                    # Evenly over the run, whatever its length: every second one is dropped when there are too many.
-                    if number % max(1, len(found.seconds) // KEPT) == 0:
-                        found.kept.append((question, json.loads(body)))
-                elif status != "503 with Retry-After" and len(found.faults) < 20:
-                    found.faults.append(f"{status} {body[:200]!r}")
-        connection.close()
-
-    process = psutil.Process(server.pid)
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        found.resident.append((time.monotonic() - began, process.memory_info().rss / 1e6))
-        time.sleep(0.5)
-    for thread in threads:
-        thread.join()
-    found.took = time.monotonic() - began
-    return found
-
-
-# Ours
-
-
-def documents(folder: Path, passages: int) -> list[str]:
-    """The text of a live blog below `folder`, and of its entries."""
+def documents(folder: Path, passages: int) -> None:
+    """Write a live blog of so many entries below `folder`."""
     texts = sample_texts(passages, seed=21, lengths=(3,))
     lines = [f"{n // 60 % 24:02}h{n % 60:02} : Titre {n}\n{text}" for n, text in enumerate(texts)]
     folder.mkdir(parents=True)
     (folder / "direct.txt").write_text("\n".join(lines), encoding="utf-8")
-    return texts
 
 
 def write(folder: Path, index: Path, model: str, every: float) -> None:
@@ -235,83 +121,6 @@ def ours(folder: Path, model: str, passages: int, clients: int, seconds: float, 
         connection.close()
     found.log = (folder / "ours.log").read_text(encoding="utf-8")
     return found
-
-
-# The rival
-
-
-_TXTAI = """
-import sys, socket, uvicorn
-listener = socket.create_server(("127.0.0.1", 0))
-print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-uvicorn.Server(uvicorn.Config("txtai.api:app", log_level="warning")).run(sockets=[listener])
-"""
-_CONFIG = """
-writable: true
-embeddings:
-  path: {path}
-  instructions: {{query: "query: ", data: "passage: "}}
-  hybrid: true
-  content: true
-"""
-
-
-def search_txtai(question: str) -> Call:
-    """What clients of the rival ask."""
-    return "GET", "/search?" + urlencode({"query": question}), None
-
-
-def post(server: Started, address: str, body: object) -> None:
-    """Send JSON; raises `RuntimeError` for what is not answered well."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=1800)
-    method = "GET" if body is None else "POST"
-    connection.request(method, address, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    told = response.read()
-    connection.close()
-    if response.status != 200:
-        raise RuntimeError(f"{address} answered {response.status}: {told[:200]!r}")
-
-
-def rival(folder: Path, python: str, passages: int, clients: int, seconds: float, every: float) -> Answers:
-    """The same load on the txtai API."""
-    model = bundled.materialize(bundled.default_cache())
-    (folder / "txtai.yml").write_text(_CONFIG.format(path=model), encoding="utf-8")
-    env = {**os.environ, "CONFIG": str(folder / "txtai.yml"), "HF_HUB_OFFLINE": "1"}
-    texts = sample_texts(passages, seed=21, lengths=(3,))
-    later = sample_texts(10_000, seed=31, lengths=(3,))
-    with started([python, "-c", _TXTAI], folder / "txtai.log", env) as server:
-        for at in range(0, passages, 200):
-            post(server, "/add", [{"id": str(n), "text": text} for n, text in enumerate(texts[at : at + 200], start=at)])
-        post(server, "/index", None)
-        done, faults = threading.Event(), []
-
-        def writes() -> None:
-            for number in itertools.count():
-                some = [{"id": f"w{number}-{n}", "text": later[(WRITTEN * number + n) % len(later)]} for n in range(WRITTEN)]
-                try:
-                    post(server, "/add", some)
-                    post(server, "/upsert", None)
-                except (OSError, http.client.HTTPException, RuntimeError) as error:
-                    faults.append(f"write: {error}")
-                if done.wait(every):
-                    return
-
-        writer = threading.Thread(target=writes)
-        writer.start()
-        try:
-            answers = hammer(
-                server, lambda question: ("GET", "/search?" + urlencode({"query": question}), None), clients, seconds
-            )
-        finally:
-            done.set()
-            writer.join(TIMEOUT)
-        answers.faults += faults
-        answers.statuses.update({"write failed": len(faults)} if faults else {})
-    return answers
-
-
-# What is told
 
 
 def row(name: str, answers: Answers) -> str:
