@@ -27,6 +27,8 @@ TIMEOUT = 10.0
 _MARK = "filrouge"
 _DISTANCE = "IP"
 _STRONG = "Strong"
+_INDEXES = {"vector": "FLAT", "sparse": "SPARSE_INVERTED_INDEX"}
+"""The kinds of fields that are searched, and by what."""
 _AT_ONCE = 1000
 """Rows that are written in one request."""
 
@@ -166,25 +168,31 @@ class Milvus:
         return identity
 
     def create(self, collection: Collection, identity: str, shards: int = 1) -> None:
-        """Make a collection of the index of that identity, and load it."""
+        """Make a collection of the index of that identity, and load it; or what is missing of one, since whoever makes it may
+        be killed between two of these steps.
+        """
         with _asking(self.server):
-            mark = json.dumps({_MARK: LAYOUT, "index": identity})
-            schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False, description=mark)
-            indexes = self._client.prepare_index_params()
+            if not self._client.has_collection(collection.name, **self._limits):
+                mark = json.dumps({_MARK: LAYOUT, "index": identity})
+                schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False, description=mark)
+                for name, kind in collection.fields.items():
+                    schema.add_field(name, **self._field(kind, collection.dimension), is_primary=name == collection.key)
+                self._client.create_collection(
+                    collection.name, schema=schema, num_shards=shards, consistency_level=_STRONG, **self._limits
+                )
+            there = self._client.list_indexes(collection.name)
             for name, kind in collection.fields.items():
-                schema.add_field(name, **self._field(kind, collection.dimension), is_primary=name == collection.key)
-                if kind == "vector":
-                    indexes.add_index(name, index_name=name, index_type="FLAT", metric_type=_DISTANCE)
-                elif kind == "sparse":
-                    indexes.add_index(name, index_name=name, index_type="SPARSE_INVERTED_INDEX", metric_type=_DISTANCE)
-            self._client.create_collection(
-                collection.name,
-                schema=schema,
-                index_params=indexes,
-                num_shards=shards,
-                consistency_level=_STRONG,
-                **self._limits,
-            )
+                if kind in _INDEXES and name not in there:
+                    indexes = self._client.prepare_index_params()
+                    indexes.add_index(name, index_name=name, index_type=_INDEXES[kind], metric_type=_DISTANCE)
+                    self._client.create_index(collection.name, indexes, **self._limits)
+            self._client.load_collection(collection.name, **self._limits)
+
+    def loaded(self, collection: Collection) -> bool:
+        """Whether a collection that there is can be asked, which is the last step of making it."""
+        with _asking(self.server):
+            state = self._client.get_load_state(collection.name, **self._limits)["state"]
+        return str(getattr(state, "name", state)) == "Loaded"
 
     def _field(self, kind: Kind, dimension: int) -> dict[str, Any]:
         types = self._types
@@ -295,6 +303,8 @@ def _asking(server: Server) -> Iterator[None]:
             why = "cannot be reached: check that the server runs and that the address is right"
         elif any(word in lowered for word in ("auth", "permission", "privilege")):
             why = "refuses the token: set FILROUGE_MILVUS_TOKEN to user:password or to a key"
+        elif "not loaded" in lowered:
+            why = "has collections that are not loaded, since whoever made them was ended: publish the index, or copy it, again"
         else:
             why = f"fails: {text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__}"
         raise StorageError(f"Milvus at {server} {why}") from error

@@ -90,7 +90,7 @@ def _prepared(store: Store, milvus: Milvus, shards: int) -> int:
     identity, card, space = store.identity(), store.card(), store.space()
     store.require(card)
     assert space is not None  # which the store has just been asked
-    collections = (META, VERSIONS, READINGS, passages_of(card.dimension))
+    collections = (VERSIONS, READINGS, passages_of(card.dimension), META)
     there = {name: milvus.identity(name) for name in COLLECTIONS}
     for name, own in there.items():
         if own not in (None, identity):
@@ -98,11 +98,14 @@ def _prepared(store: Store, milvus: Milvus, shards: int) -> int:
                 f"the collection '{name}' of {milvus.server} belongs to another index: name another database behind the "
                 "address, as http://host:19530/second"
             )
+    if there[META.name] and not milvus.loaded(META):
+        milvus.create(META, identity, shards)
     known = read_meta(milvus, CARD) if there[META.name] else None
     if known is not None and type(card).from_json(str(known)).fingerprint != card.fingerprint:
         raise ModelMismatch(_anew(milvus))
     for collection in collections:
-        if there[collection.name] is None:
+        # Without a card, whoever made them may have been killed.
+        if known is None or there[collection.name] is None:
             milvus.create(collection, identity, shards)
     if known is None:
         for key, value in ((SPACE, space.to_json()), (MEAN, _mean(store)), (CARD, card.to_json())):

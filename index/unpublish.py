@@ -3,6 +3,7 @@
 It is made beside its place, and moved there when it is whole: a run that was killed is gone on with.
 """
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -67,23 +68,35 @@ def unpublish(server: Server, folder: Path, progress: Progress | None = None, pr
 
 def _require_same(source: ClusterStore, folder: Path, generation: int) -> None:
     with Store.open(folder) as store:
-        same = store.identity() == source.identity() and store.generation() == generation
-        if not same or store.committed(generation) != source.committed(generation):
+        if not _same(source, store, generation):
             raise NotAnIndex(
                 f"{folder} holds another index, or another generation of this one, and is left alone: name a new folder"
             )
 
 
+def _same(source: ClusterStore, store: Store, generation: int) -> bool:
+    """Whether a folder's newest generation is this one of the server."""
+    same = store.identity() == source.identity() and store.generation() == generation
+    return same and store.committed(generation) == source.committed(generation)
+
+
 def _begun(source: ClusterStore, made: Path, generation: int) -> Store:
-    """The copy that an earlier run began, or one that holds nothing but sources and generations."""
+    """The copy that an earlier run began or ended, or one that holds nothing but sources and generations."""
     note = {"identity": source.identity(), "generation": generation, "version": 0}
     if (made / FILE).is_file():
-        store = Store.open(made)
-        known = _note(store)
-        if known and {**known, "version": 0} == note:
-            return store
-        store.close()
-        Store.discard(made)
+        # One that was killed while it made the database left none that can be opened.
+        with contextlib.suppress(NotAnIndex, StorageError), contextlib.ExitStack() as closing:
+            store = closing.enter_context(Store.open(made))
+            known = _note(store)
+            if {**known, "version": 0} == note if known else _same(source, store, generation):
+                closing.pop_all()
+                return store
+    # Of another generation, or not begun in earnest; all of it was made here.
+    for path in made.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != lock.FILE:
+            path.unlink()
     store = Store.create(made, source.card(), source.space)
     store.rename(source.identity())
     with store.writing() as db:
@@ -101,7 +114,9 @@ def _begun(source: ClusterStore, made: Path, generation: int) -> Store:
 
 def _copy(source: ClusterStore, store: Store, generation: int, progress: Progress) -> None:
     note = _note(store)
-    assert note is not None  # it goes last
+    if note is None:
+        # It goes last.
+        return
     where = f"place == 0 and born <= {generation}"
     fields = ["version", "published", "ends", "tz", "born", "died"]
     rows = source.milvus.every(VERSIONS, f"{where} and version > {note['version']}", fields)
