@@ -146,3 +146,20 @@ def test_an_item_with_an_empty_time_has_the_other_one_or_none(feed: Feed, more: 
     (entry,) = feed(rss(f"<item><title>T</title><description>Un texte.</description><pubDate> </pubDate>{more}</item>"))
     assert isinstance(entry, Entry)
     assert entry.published == published
+
+
+@pytest.mark.parametrize("written", ["LE MARCHÉ\xa0: la chute", "mà««m", "Il a dit à\xa0«\xa0non\xa0»", "CAFÉ»", "Ç\xa0a"])
+@pytest.mark.parametrize("form", ["{}", "<![CDATA[{}]]>", "<![CDATA[<p>{}</p>]]>"])
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_letters_that_would_be_the_bytes_of_another_stay_what_they_are(
+    feed: Feed, written: str, form: str, encoding: str
+) -> None:
+    item = f"<item><title>{written}</title><description>{form.format(written)}</description></item>"
+    ((_, title, text, *_),) = rows(feed(rss(item, f'<?xml version="1.0" encoding="{encoding}"?>').encode(encoding)))
+    assert (title, text) == (" ".join(written.split(" ")), written)
+
+
+def test_a_feed_that_was_read_in_the_wrong_encoding_is_repaired(feed: Feed) -> None:
+    wrong = "L’été à Paris, déjà là-bas.".encode().decode("cp1252")
+    ((_, title, text, *_),) = rows(feed(rss(f"<item><title>{wrong}</title><description>{wrong}</description></item>")))
+    assert (title, text) == ("L’été à Paris, déjà là-bas.",) * 2

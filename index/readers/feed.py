@@ -15,6 +15,9 @@ from index.readers.whole import contents
 from index.records import Entry
 
 _FEED = re.compile(rb"<(?:\w+:)?(?:rss|feed|RDF)[\s>]")
+_ENDS = re.compile(rb"(?=</(?:\w+:)?(?:title|description|summary|content|encoded)\s*>)")
+_GUARD = "\ufdd0"
+"""Stands behind every text while it is read: nothing else has it, since Unicode keeps it out of texts."""
 
 
 def is_feed(head: bytes) -> bool:
@@ -34,7 +37,7 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     # A stream: a name would be opened, and an address asked for.
     data = contents(document.path)
     try:
-        found = feedparser.parse(io.BytesIO(data))
+        found = feedparser.parse(io.BytesIO(_guarded(data)))
     except Exception as error:
         # Whatever it is that a broken feed does to it, the next document is not to blame.
         raise UnreadableDocument(f"broke the reading of feeds: {type(error).__name__}: {error}") from error
@@ -51,13 +54,27 @@ def read(document: Document) -> Iterator[Entry | Failure]:
     yield from columns.entries(document, (_row(number, item, language) for number, item in enumerate(found.entries, start=1)))
 
 
+def _guarded(data: bytes) -> bytes:
+    """A feed with the guard behind every title and body.
+
+    feedparser takes each text of Latin-1 alone for UTF-8 that was read as Latin-1, wherever its bytes would be some: a capital
+    É before the no-break space of a colon. What was really read so is repaired with more care behind it.
+    """
+    return _ENDS.sub(f"&#{ord(_GUARD)};".encode(), data)
+
+
+def _text(written: object) -> str:
+    """A text as the feed has it, without the guard."""
+    return "".join(str(written or "").rpartition(_GUARD)[::2])
+
+
 def _row(number: int, item: Mapping[str, Any], language: str) -> tuple[str, Mapping[str, Any]]:
-    bodies = [str(content.get("value") or "") for content in item.get("content", [])]
+    bodies = [_text(content.get("value")) for content in item.get("content", [])]
     # Some put the beginning into one and the whole into the other.
-    body = max([*bodies, str(item.get("summary") or "")], key=len)
+    body = max([*bodies, _text(item.get("summary"))], key=len)
     return f"item {number}", {
         "id": item.get("id") or item.get("link"),
-        "title": item.get("title"),
+        "title": _text(item.get("title")),
         "body": body,
         "published": _moment(item),
         "lang": item.get("language") or language,
