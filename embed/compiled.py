@@ -1,35 +1,28 @@
 """An exported model on a CPU: OpenVINO, no torch in the process.
 
-Texts are tokenized in groups while earlier groups are being computed. Within a group they are sorted by length and packed
-into batches by tokens instead of by number, so that almost nothing is padding. Each core runs batches of its own: two
-small products side by side waste less than one product cut in two. Calls that come at once share the cores.
+Texts are sorted by length, and `embed.packing` makes batches of them, by tokens instead of by number, so that almost nothing
+is padding. Each core runs batches of its own: two small products side by side waste less than one product cut in two; while
+one cuts the next texts into tokens, the others compute. Calls that come at once share the cores.
 """
 
 import contextlib
 import functools
-import math
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embed import pieces, precision
 from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import WeightsDamaged
+from embed.packing import Batch, batches
 from embed.pieces import Tokens
 
-_GROUP = 256
-"""Texts tokenized at a time."""
-_BATCH_TOKENS = 640
-"""Tokens of a batch, padding included. Measured: longer ones leave the caches, shorter ones are all overhead."""
-_LENGTHS, _ROWS = 8, 4
-"""Batches have as many tokens a text as a multiple of the first, and more than that many texts as a multiple of the second: for
-each new shape OpenVINO compiles the graph anew, which takes as long as several batches and megabytes of memory."""
 _PROBE = "Où en est la situation ce soir à 18 h 30 ? Nothing has changed since 6.30pm."
 _SAME = 0.999
 _CLEARLY_TOO_LONG = 24
@@ -52,6 +45,14 @@ def _runtime() -> Any:
     return openvino.Core()
 
 
+@dataclass(order=True)
+class _Request:
+    """Something that computes; the one that is fastest alone comes first."""
+
+    which: int
+    infer: Any = field(compare=False)
+
+
 class CompiledEncoder:
     """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
 
@@ -62,30 +63,25 @@ class CompiledEncoder:
         self.folder = folder
         try:
             self._card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"))
-            self._words = np.load(folder / "words.npy", mmap_mode="r")
+            self._words = np.asarray(np.load(folder / "words.npy", mmap_mode="r"))
             self._tokenizer = pieces.opened(folder)
         except Exception as error:
             # The tokenizers library raises nothing more particular.
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
         cores = threads or precision.cores()
-        options = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": str(cores),
-            "INFERENCE_NUM_THREADS": str(cores),
-            "INFERENCE_PRECISION_HINT": "bf16" if self._card.precision == "bfloat16" else "f32",
-            "CACHE_DIR": str(folder / "compiled"),
-            # What is compiled for each shape of texts is kept; ten times as much, if it is not told, is 2 GB.
-            "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_SHAPES,
-        }
+        # A question alone is answered a seventh sooner by a model with one stream: where there are several, another thread does
+        # the work.
+        streams = [1, cores - 1] if cores > 1 else [1]
+        self._requests: queue.PriorityQueue[_Request] = queue.PriorityQueue()
+        """One for each core, handed from thread to thread. OpenVINO's own queue calls back into Python from its threads, and
+        can wait for itself when a model is closed soon after."""
         try:
-            self._compiled = _runtime().compile_model(str(folder / "model.xml"), "CPU", options)
+            self._compiled = [self._compile(count) for count in streams]
         except RuntimeError as error:
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
-        # One request for each core, handed from thread to thread. OpenVINO's own queue calls back into Python from its
-        # threads, and can wait for itself when a model is closed soon after.
-        self._requests: queue.LifoQueue[Any] = queue.LifoQueue()
-        for _ in range(cores):
-            self._requests.put(self._compiled.create_infer_request())
+        for which, (compiled, count) in enumerate(zip(self._compiled, streams, strict=True)):
+            for _ in range(count):
+                self._requests.put(_Request(which, compiled.create_infer_request()))
         self.lanes = cores
         self._calls = 0
         self._lock = threading.Lock()
@@ -94,6 +90,19 @@ class CompiledEncoder:
             np.save(folder / "probe.npy", self.encode_query(_PROBE))
         else:
             self._probe(folder / "probe.npy")
+
+    def _compile(self, streams: int) -> Any:
+        options = {
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": str(streams),
+            # All models would be pinned to the same cores.
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": "bf16" if self._card.precision == "bfloat16" else "f32",
+            "CACHE_DIR": str(self.folder / "compiled"),
+            # What is compiled for each shape of texts is kept; ten times as much, if it is not told, is 2 GB.
+            "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_SHAPES,
+        }
+        return _runtime().compile_model(str(self.folder / "model.xml"), "CPU", options)
 
     def _probe(self, path: Path) -> None:
         """Compare one vector with the one that was computed when the model was exported."""
@@ -143,67 +152,69 @@ class CompiledEncoder:
     def _encode(self, prefix: str, texts: Sequence[str]) -> Vectors:
         vectors = np.empty((len(texts), self._card.dimension), dtype=np.float32)
 
-        def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
-            with self._inferred(ids, mask) as (found, _):
-                vectors[places] = found[: len(places)]
+        def compute(batch: Batch) -> None:
+            with self._inferred(batch) as (found, _):
+                vectors[batch.places] = found[: len(batch.places)]
 
-        self._run(texts, lambda some: [one.ids for one in self._tokens(prefix, some)], compute)
+        self._run(prefix, texts, compute)
         return vectors
 
     def _read(self, prefix: str, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Reading]:
         readings: dict[int, Reading] = {}
-        offsets: list[Sequence[Span]] = []
 
-        def tokens(some: Sequence[str]) -> list[list[int]]:
-            found = self._tokens(prefix, some)
-            offsets.extend(one.places for one in found)
-            return [one.ids for one in found]
-
-        def compute(places: list[int], ids: NDArray[np.int64], mask: NDArray[np.int64]) -> None:
-            with self._inferred(ids, mask) as (vectors, states):
-                for row, place in enumerate(places):
+        def compute(batch: Batch) -> None:
+            with self._inferred(batch) as (vectors, states):
+                for row, (place, tokens) in enumerate(zip(batch.places, batch.tokens, strict=True)):
                     wanted = placed(texts[place], spans[place], prefix)
-                    words = means(states[row, : len(offsets[place])], offsets[place], wanted)
+                    words = means(states[row, : len(tokens.ids)], tokens.places, wanted)
                     readings[place] = Reading(vectors[row].copy(), words)
 
-        self._run(texts, tokens, compute)
+        self._run(prefix, texts, compute)
         return [readings[place] for place in range(len(texts))]
 
-    def _run(
-        self,
-        texts: Sequence[str],
-        tokenize: Callable[[Sequence[str]], list[list[int]]],
-        compute: Callable[[list[int], NDArray[np.int64], NDArray[np.int64]], None],
-    ) -> None:
-        """Call `compute` for every batch, with the places of its texts among `texts`, on all cores that no other call uses."""
-        pending = []
+    def _run(self, prefix: str, texts: Sequence[str], compute: Callable[[Batch], None]) -> None:
+        """Call `compute` for every batch of the `texts`, on all cores that no other call uses."""
         with self._lock:
             self._calls += 1
-            cores = max(self.lanes // self._calls, 1)
+            lanes = max(self.lanes // self._calls, 1)
+        coming = batches(texts, lambda places: self._tokens(prefix, [texts[place] for place in places]), lanes)
+        turn = threading.Lock()
+
+        def taken() -> Batch | None:
+            with turn:
+                return next(coming, None)
+
+        def work(batch: Batch | None) -> None:
+            try:
+                while batch is not None:
+                    compute(batch)
+                    batch = taken()
+            except BaseException:
+                # The others need not go on.
+                with turn:
+                    coming.close()
+                raise
+
         try:
-            for at in range(0, len(texts), _GROUP):
-                tokens = tokenize(texts[at : at + _GROUP])
-                # A few short texts would make one batch, and leave the other cores idle.
-                share = math.ceil(sum(map(len, tokens)) / cores)
-                found = list(batches(tokens, min(share, _BATCH_TOKENS)))
-                for places, ids, mask in found:
-                    if len(found) == 1 and len(texts) <= _GROUP:
-                        # Handing it to another thread would only take time.
-                        compute(places, ids, mask)
-                    else:
-                        pending.append(self._workers.submit(compute, [at + place for place in places], ids, mask))
-            for future in pending:
-                future.result()
+            first = taken()
+            # Asking another thread to take a lone batch would only take time.
+            many = first is not None and len(first.places) < len(texts)
+            others = [self._workers.submit(lambda: work(taken())) for _ in range(lanes - 1)] if many else []
+            work(first)
+            for one in others:
+                # What has not begun has nothing left to do.
+                if not one.cancel():
+                    one.result()
         finally:
             with self._lock:
                 self._calls -= 1
 
     @contextlib.contextmanager
-    def _inferred(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Iterator[tuple[Vectors, Vectors]]:
+    def _inferred(self, batch: Batch) -> Iterator[tuple[Vectors, Vectors]]:
         """The vectors of a batch, and the states of its tokens; they belong to the request, which the next batch uses."""
         request = self._requests.get()
         try:
-            found = request.infer([self._words[ids].astype(np.float32), mask], share_outputs=True)
+            found = request.infer.infer([self._words[batch.ids], batch.mask], share_outputs=True)
             yield found[0], found[1]
         finally:
             self._requests.put(request)
@@ -218,51 +229,3 @@ class CompiledEncoder:
                 one = Tokens([*one.ids[: limit - 1], one.ids[-1]], [*one.places[: limit - 1], one.places[-1]])
             found.append(one)
         return found
-
-
-def batches(
-    tokens: Sequence[Sequence[int]], budget: int, pad: int = 1
-) -> Iterator[tuple[list[int], NDArray[np.int64], NDArray[np.int64]]]:
-    """Texts of like length together, up to `budget` tokens: their places, ids padded with `pad`, and mask, in few shapes.
-
-    >>> places, ids, mask = next(batches([[7] * 17] * 5, budget=200))
-    >>> places, ids.shape, ids[0, 15:19].tolist(), mask.sum(axis=1).tolist()
-    ([0, 1, 2, 3, 4], (8, 24), [7, 7, 1, 1], [17, 17, 17, 17, 17, 1, 1, 1])
-    """
-    for places in packs([_regular(len(one)) for one in tokens], budget, _ROWS):
-        rows = len(places) if len(places) <= _ROWS else len(places) + -len(places) % _ROWS
-        shape = rows, _regular(len(tokens[places[0]]))
-        ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for row, place in enumerate(places):
-            ids[row, : len(tokens[place])] = tokens[place]
-            mask[row, : len(tokens[place])] = 1
-        # What has no token at all would be divided by none.
-        mask[len(places) :, 0] = 1
-        yield places, ids, mask
-
-
-def _regular(length: int) -> int:
-    """The length, one of few, of a batch whose longest text has so many tokens: an eighth more at most, but for the shortest.
-
-    >>> [_regular(length) for length in (0, 3, 17, 64, 129, 300)]
-    [8, 8, 24, 64, 144, 320]
-    """
-    length = max(length, 1)
-    return length + -length % max(_LENGTHS, 1 << length.bit_length() >> 4)
-
-
-def packs(lengths: Sequence[int], budget: int, multiple: int = 1) -> Iterator[list[int]]:
-    """The places of texts of like length together, the longest first, up to `budget` tokens with padding, or one text. Where so
-    many fit, and more are left, their number is a multiple of `multiple`.
-
-    >>> list(packs([3, 9, 4, 3], budget=10))
-    [[1], [2, 0], [3]]
-    """
-    order = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
-    at = 0
-    while at < len(order):
-        # Without special tokens an empty text has none.
-        most = max(budget // max(lengths[order[at]], 1), 1)
-        count = most - (most % multiple if most > multiple else 0)
-        yield order[at : at + count]
-        at += count

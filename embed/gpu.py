@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from embed.compiled import packs
 from embed.cutting import GROUP, Cut, Cutter, among
 from embed.encoder import Reading, Span, Vectors
 from embed.errors import EmbedError
+from embed.packing import packs
 
 log = logging.getLogger("filrouge.embed")
 T = TypeVar("T")

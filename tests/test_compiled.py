@@ -1,4 +1,4 @@
-"""The exported model: batches by tokens, and the same vectors as torch's."""
+"""The exported model gives the vectors of torch, from many threads, and damage to it is told apart."""
 
 import logging
 import os
@@ -9,20 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from embed import Encoder, WeightsDamaged, load, models
 from embed.bundled import default_cache
-from embed.compiled import CompiledEncoder, batches
+from embed.compiled import CompiledEncoder
 from embed.encoder import Reading, Vectors
 from embed.errors import CannotExport
 from embed.export import LEAST_COSINE, exported
+from embed.packing import Batch
 from embed.precision import best_precision
 from embed.sample import sample_texts
 from embed.sentence import SentenceEncoder
@@ -36,35 +36,6 @@ TEXTS = [
     *sample_texts(40, seed=3),
     "mot " * 3000,
 ]
-
-
-@given(st.lists(st.integers(0, 140), max_size=40), st.integers(1, 700))
-def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    tokens = [[number + 2] * length for number, length in enumerate(lengths)]
-    seen = []
-    for places, ids, mask in batches(tokens, budget):
-        assert ids.shape == mask.shape
-        assert ids.size <= budget or len(places) == 1
-        for place, row, used in zip(places, ids, mask, strict=False):
-            assert row[used == 1].tolist() == tokens[place]
-            assert used.tolist() == sorted(used.tolist(), reverse=True)
-        # Rows behind them are of no text, and have the one token that a mean needs.
-        assert mask[len(places) :].sum(axis=1).tolist() == [1] * (len(ids) - len(places))
-        seen.extend(places)
-    assert sorted(seen) == list(range(len(lengths)))
-
-
-def test_batches_come_in_few_shapes() -> None:
-    lot = np.random.default_rng(1)
-    shapes = set()
-    for count in range(1, 200):
-        for places, ids, _ in batches([[7] * int(length) for length in lot.integers(1, 129, count)], 640):
-            longest = ids.shape[1]
-            assert longest % (8 if longest <= 128 else 16) == 0
-            assert len(ids) % 4 == 0 or len(ids) == len(places) < 4 or longest * 4 > 640
-            shapes.add(ids.shape)
-    # As they are, those texts come in 350.
-    assert len(shapes) < 120
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +133,32 @@ def test_a_text_has_the_same_vector_alone_and_among_others(model: Encoder) -> No
     together = model.encode_passages(TEXTS)
     alone = np.concatenate([model.encode_passages([text]) for text in TEXTS])
     assert (together * alone).sum(axis=1).min() >= 0.999
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("lane", ["encode", "MainThread"])
+def test_what_fails_in_one_lane_fails_the_call_and_nothing_else(
+    folder: Path, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = CompiledEncoder(folder, threads=2)
+    texts = sample_texts(200, seed=4)
+    expected = encoder.encode_passages(texts)
+    computed: list[int] = []
+    inferred = encoder._inferred
+
+    def failing(batch: Batch) -> AbstractContextManager[tuple[Vectors, Vectors]]:
+        if computed and threading.current_thread().name.startswith(lane):
+            raise RuntimeError("no memory is left")
+        computed.extend(batch.places)
+        return inferred(batch)
+
+    monkeypatch.setattr(encoder, "_inferred", failing)
+    with pytest.raises(RuntimeError, match="no memory is left"):
+        encoder.encode_passages(texts)
+    # The other lane has not gone on for long.
+    assert 0 < len(computed) < 100
+    monkeypatch.undo()
+    assert np.allclose(encoder.encode_passages(texts), expected, atol=1e-5)
 
 
 @pytest.mark.model
