@@ -231,7 +231,7 @@ def _process(code: str) -> dict[str, float]:
     return {"seconds": took, "processor seconds": used, "resident MB": memory}
 
 
-def alternate(*works: Callable[[], object], repetitions: int = 3) -> tuple[float, ...]:
+def alternate(*works: Callable[[], object], repetitions: int = 5) -> tuple[float, ...]:
     """The shortest time of each, in seconds, taking turns after one round that does not count."""
     best = [float("inf")] * len(works)
     for turn in range(repetitions + 1):

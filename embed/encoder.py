@@ -131,6 +131,8 @@ def means(states: Vectors, offsets: Sequence[Span], spans: Sequence[Span]) -> Ve
     [[0.5, 0.5], [0.0, 3.0], [0.0, 0.0]]
     """
     found = np.zeros((len(spans), states.shape[1]), dtype=np.float32)
+    if not len(spans):
+        return found
     real, first, last = touching(offsets, spans)
     seen = last > first
     if seen.any():

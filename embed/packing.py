@@ -50,8 +50,9 @@ def batches(
     for group, last in _groups(texts):
         waiting = sorted([*waiting, *zip(group, cut(group), strict=True)], key=_length, reverse=True)
         left = sum(map(_length, waiting))
+        least = min(-(-left // lanes), _LEAST)
         while waiting if last else left > _BUDGET:
-            share = max(left // (2 * lanes), min(-(-left // lanes), _LEAST)) if last else _BUDGET
+            share = max(left // (2 * lanes), least) if last else _BUDGET
             some = _taken(waiting, min(share, _BUDGET))
             left -= sum(map(_length, some))
             yield _batch(some, pad)
