@@ -79,17 +79,22 @@ class CompiledEncoder:
             self._compiled = [self._compile(count) for count in streams]
         except RuntimeError as error:
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
-        for which, (compiled, count) in enumerate(zip(self._compiled, streams, strict=True)):
-            for _ in range(count):
-                self._requests.put(_Request(which, compiled.create_infer_request()))
+        some = [
+            _Request(which, self._compiled[which].create_infer_request())
+            for which in range(len(streams))
+            for _ in range(streams[which])
+        ]
+        for request in some:
+            self._requests.put(request)
         self.lanes = cores
         self._calls = 0
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(cores, thread_name_prefix="encode")
         if new:
             np.save(folder / "probe.npy", self.encode_query(_PROBE))
-        else:
-            self._probe(folder / "probe.npy")
+        # Each model has been compiled, or read from what was compiled before, for itself.
+        for which in range(len(streams)):
+            self._probe(next(request for request in some if request.which == which), folder / "probe.npy")
 
     def _compile(self, streams: int) -> Any:
         options = {
@@ -104,9 +109,10 @@ class CompiledEncoder:
         }
         return _runtime().compile_model(str(self.folder / "model.xml"), "CPU", options)
 
-    def _probe(self, path: Path) -> None:
+    def _probe(self, request: _Request, path: Path) -> None:
         """Compare one vector with the one that was computed when the model was exported."""
-        vector = self.encode_query(_PROBE)
+        (batch,) = batches([_PROBE], lambda _: self._tokens(self._card.query_prefix, [_PROBE]))
+        vector = self._computed(request, batch)[0][0]
         try:
             expected = np.load(path)
         except (OSError, ValueError, EOFError) as error:
@@ -214,10 +220,13 @@ class CompiledEncoder:
         """The vectors of a batch, and the states of its tokens; they belong to the request, which the next batch uses."""
         request = self._requests.get()
         try:
-            found = request.infer.infer([self._words[batch.ids], batch.mask], share_outputs=True)
-            yield found[0], found[1]
+            yield self._computed(request, batch)
         finally:
             self._requests.put(request)
+
+    def _computed(self, request: _Request, batch: Batch) -> tuple[Vectors, Vectors]:
+        found = request.infer.infer([self._words[batch.ids], batch.mask], share_outputs=True)
+        return found[0], found[1]
 
     def _tokens(self, prefix: str, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, up to the limit."""

@@ -120,12 +120,12 @@ def test_what_arithmetic_loses_is_measured_on_the_same_questions(
 
 def test_ours_and_the_rival_s_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     # The first round does not count, so its ends are not looked at.
-    clock = iter([0.0] * 4 + [at for lap in (3.0, 5.0, 2.0, 7.0, 4.0, 6.0) for at in (10.0, 10.0 + lap)])
+    clock = iter([0.0] * 4 + [at for lap in (3.0, 5.0, 2.0, 7.0, 4.0, 6.0, 9.0, 8.0, 9.0, 8.0) for at in (10.0, 10.0 + lap)])
     turns: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr("embed.bench.time.perf_counter", lambda: next(clock))
         best = alternate(lambda: turns.append("ours"), lambda: turns.append("theirs"))
-    assert turns == ["ours", "theirs"] * 4
+    assert turns == ["ours", "theirs"] * 6
     assert best == (2.0, 5.0)
 
 

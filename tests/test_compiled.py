@@ -18,7 +18,7 @@ import pytest
 
 from embed import Encoder, WeightsDamaged, load, models
 from embed.bundled import default_cache
-from embed.compiled import CompiledEncoder
+from embed.compiled import CompiledEncoder, _Request
 from embed.encoder import Reading, Vectors
 from embed.errors import CannotExport
 from embed.export import LEAST_COSINE, exported
@@ -192,7 +192,7 @@ def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
 _ALARM = """
 import gc, signal, sys, threading, time
 from pathlib import Path
-from embed.compiled import CompiledEncoder
+from embed.compiled import CompiledEncoder, _Request
 held = [CompiledEncoder(Path(sys.argv[1]))]
 def forget():
     held.clear()
@@ -326,29 +326,60 @@ def test_a_process_killed_while_it_exports_leaves_nothing_that_looks_made(small_
     assert np.array_equal(again.encode_query("le Kremlin"), whole.encode_query("le Kremlin"))
 
 
+def spoil(folder: Path, change: Callable[[bytes, bytes], bytes]) -> None:
+    """Put `change` of the bytes and of as much noise in the place of everything that the runtime has compiled."""
+    for blob in (folder / "compiled").glob("*.blob"):
+        data = blob.read_bytes()
+        blob.write_bytes(change(data, np.random.default_rng(1).bytes(len(data))))
+
+
 @pytest.mark.model
-@pytest.mark.parametrize("part", ["head", "middle", "all", "none"])
-def test_what_the_runtime_compiled_before_may_be_damaged(folder: Path, tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize("part", ["head", "all", "none"])
+def test_what_the_runtime_sees_to_be_damaged_it_compiles_again(folder: Path, tmp_path: Path, part: str) -> None:
     spoilt = Path(shutil.copytree(folder, tmp_path / "copy"))
     right = CompiledEncoder(spoilt).encode_query("le Kremlin")
-    for blob in (spoilt / "compiled").glob("*.blob"):
-        data = blob.read_bytes()
-        noise = np.random.default_rng(1).bytes(len(data))
-        half = len(data) // 2
-        blob.write_bytes(
-            {
-                "head": noise[:4096] + data[4096:],
-                "middle": data[:half] + noise[:65_536] + data[half + 65_536 :],
-                "all": noise,
-                "none": b"",
-            }[part]
-        )
-    # The runtime makes again what it sees to be damaged; we see the rest.
-    if part == "middle":
-        with pytest.raises(WeightsDamaged, match=r"its vectors have changed$"):
-            CompiledEncoder(spoilt)
-    else:
-        assert CompiledEncoder(spoilt).encode_query("le Kremlin") @ right > 0.999
+    spoil(
+        spoilt,
+        lambda data, noise: {"head": noise[:4096] + data[4096:], "all": noise, "none": b""}[part],
+    )
+    assert CompiledEncoder(spoilt).encode_query("le Kremlin") @ right > 0.999
+
+
+@pytest.mark.model
+def test_what_the_runtime_does_not_see_is_found_by_its_vectors(folder: Path, tmp_path: Path) -> None:
+    whole = Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("compiled")))
+    right = CompiledEncoder(whole).encode_query("le Kremlin")
+    found = 0
+    # What lies where is the runtime's affair: most of it is weights.
+    for tenth in range(1, 10):
+        spoilt = Path(shutil.copytree(whole, tmp_path / "again"))
+        CompiledEncoder(spoilt)
+        spoil(spoilt, lambda data, noise, at=tenth: noisy(data, noise, len(data) * at // 10))  # type: ignore[misc]
+        try:
+            assert CompiledEncoder(spoilt).encode_query("le Kremlin") @ right > 0.999
+        except WeightsDamaged:
+            found += 1
+        shutil.rmtree(spoilt)
+    assert found >= 3
+
+
+def noisy(data: bytes, noise: bytes, at: int) -> bytes:
+    """The data with some noise from a place on."""
+    return data[:at] + noise[at : at + 65_536] + data[at + 65_536 :]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("which", [0, 1])
+def test_each_model_that_was_compiled_is_looked_at(folder: Path, which: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = CompiledEncoder._computed
+
+    def spoilt(self: CompiledEncoder, request: _Request, batch: Batch) -> tuple[Vectors, Vectors]:
+        vectors, states = computed(self, request, batch)
+        return (-vectors if request.which == which else vectors), states
+
+    monkeypatch.setattr(CompiledEncoder, "_computed", spoilt)
+    with pytest.raises(WeightsDamaged, match=r"its vectors have changed$"):
+        CompiledEncoder(folder, threads=3)
 
 
 def test_an_unwritable_cache_is_one_sentence(tmp_path: Path) -> None:
