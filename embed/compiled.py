@@ -7,11 +7,9 @@ one cuts the next texts into tokens, the others compute. Calls that come at once
 
 import contextlib
 import functools
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import numpy as np
 from embed import pieces, precision
 from embed.encoder import ModelCard, Reading, Span, Vectors, clean, means, placed
 from embed.errors import WeightsDamaged
+from embed.lanes import Lane, Lanes
 from embed.packing import Batch, batches
 from embed.pieces import Tokens
 
@@ -45,14 +44,6 @@ def _runtime() -> Any:
     return openvino.Core()
 
 
-@dataclass(order=True)
-class _Request:
-    """Something that computes; the one that is fastest alone comes first."""
-
-    which: int
-    infer: Any = field(compare=False)
-
-
 class CompiledEncoder:
     """The model that `embed.export` wrote to `folder`; keeps the `Encoder` promise.
 
@@ -72,20 +63,19 @@ class CompiledEncoder:
         # A question alone is answered a seventh sooner by a model with one stream: where there are several, another thread does
         # the work.
         streams = [1, cores - 1] if cores > 1 else [1]
-        self._requests: queue.PriorityQueue[_Request] = queue.PriorityQueue()
-        """One for each core, handed from thread to thread. OpenVINO's own queue calls back into Python from its threads, and
-        can wait for itself when a model is closed soon after."""
         try:
             self._compiled = [self._compile(count) for count in streams]
         except RuntimeError as error:
             raise WeightsDamaged(f"the exported model in {folder} is damaged: {error}") from error
-        some = [
-            _Request(which, self._compiled[which].create_infer_request())
-            for which in range(len(streams))
-            for _ in range(streams[which])
-        ]
-        for request in some:
-            self._requests.put(request)
+        # OpenVINO's own queue calls back into Python from its threads, and can wait for itself when a model is closed soon
+        # after.
+        self._free = Lanes(
+            [
+                Lane(which, self._compiled[which].create_infer_request())
+                for which, count in enumerate(streams)
+                for _ in range(count)
+            ]
+        )
         self.lanes = cores
         self._calls = 0
         self._lock = threading.Lock()
@@ -94,7 +84,7 @@ class CompiledEncoder:
             np.save(folder / "probe.npy", self.encode_query(_PROBE))
         # Each model has been compiled, or read from what was compiled before, for itself.
         for which in range(len(streams)):
-            self._probe(next(request for request in some if request.which == which), folder / "probe.npy")
+            self._probe(next(lane for lane in self._free.all if lane.model == which), folder / "probe.npy")
 
     def _compile(self, streams: int) -> Any:
         options = {
@@ -109,10 +99,10 @@ class CompiledEncoder:
         }
         return _runtime().compile_model(str(self.folder / "model.xml"), "CPU", options)
 
-    def _probe(self, request: _Request, path: Path) -> None:
+    def _probe(self, lane: Lane, path: Path) -> None:
         """Compare one vector with the one that was computed when the model was exported."""
         (batch,) = batches([_PROBE], lambda _: self._tokens(self._card.query_prefix, [_PROBE]))
-        vector = self._computed(request, batch)[0][0]
+        vector = self._computed(lane, batch)[0][0]
         try:
             expected = np.load(path)
         except (OSError, ValueError, EOFError) as error:
@@ -217,15 +207,12 @@ class CompiledEncoder:
 
     @contextlib.contextmanager
     def _inferred(self, batch: Batch) -> Iterator[tuple[Vectors, Vectors]]:
-        """The vectors of a batch, and the states of its tokens; they belong to the request, which the next batch uses."""
-        request = self._requests.get()
-        try:
-            yield self._computed(request, batch)
-        finally:
-            self._requests.put(request)
+        """The vectors of a batch, and the states of its tokens; they belong to the lane, which the next batch uses."""
+        with self._free.taken(batch.ids.shape) as lane:
+            yield self._computed(lane, batch)
 
-    def _computed(self, request: _Request, batch: Batch) -> tuple[Vectors, Vectors]:
-        found = request.infer.infer([self._words[batch.ids], batch.mask], share_outputs=True)
+    def _computed(self, lane: Lane, batch: Batch) -> tuple[Vectors, Vectors]:
+        found = lane.request.infer([self._words[batch.ids], batch.mask], share_outputs=True)
         return found[0], found[1]
 
     def _tokens(self, prefix: str, texts: Sequence[str]) -> list[Tokens]:

@@ -91,7 +91,9 @@ def _taken(waiting: list[tuple[int, Tokens]], budget: int) -> list[tuple[int, To
 
 
 def _batch(texts: Sequence[tuple[int, Tokens]], pad: int) -> Batch:
-    shape = len(texts), _length(texts[0])
+    length = _length(texts[0])
+    # Questions come alone, and each new shape takes longer than a few tokens of nothing.
+    shape = len(texts), length + -length % 16 if len(texts) == 1 and length <= 32 else length
     ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for row, (_, tokens) in enumerate(texts):
         ids[row, : len(tokens.ids)] = tokens.ids

@@ -18,10 +18,11 @@ import pytest
 
 from embed import Encoder, WeightsDamaged, load, models
 from embed.bundled import default_cache
-from embed.compiled import CompiledEncoder, _Request
+from embed.compiled import CompiledEncoder
 from embed.encoder import Reading, Vectors
 from embed.errors import CannotExport
 from embed.export import LEAST_COSINE, exported
+from embed.lanes import Lane
 from embed.packing import Batch
 from embed.precision import best_precision
 from embed.sample import sample_texts
@@ -192,7 +193,7 @@ def test_loading_and_asking_never_imports_torch(folder: Path) -> None:
 _ALARM = """
 import gc, signal, sys, threading, time
 from pathlib import Path
-from embed.compiled import CompiledEncoder, _Request
+from embed.compiled import CompiledEncoder
 held = [CompiledEncoder(Path(sys.argv[1]))]
 def forget():
     held.clear()
@@ -373,9 +374,9 @@ def noisy(data: bytes, noise: bytes, at: int) -> bytes:
 def test_each_model_that_was_compiled_is_looked_at(folder: Path, which: int, monkeypatch: pytest.MonkeyPatch) -> None:
     computed = CompiledEncoder._computed
 
-    def spoilt(self: CompiledEncoder, request: _Request, batch: Batch) -> tuple[Vectors, Vectors]:
-        vectors, states = computed(self, request, batch)
-        return (-vectors if request.which == which else vectors), states
+    def spoilt(self: CompiledEncoder, lane: Lane, batch: Batch) -> tuple[Vectors, Vectors]:
+        vectors, states = computed(self, lane, batch)
+        return (-vectors if lane.model == which else vectors), states
 
     monkeypatch.setattr(CompiledEncoder, "_computed", spoilt)
     with pytest.raises(WeightsDamaged, match=r"its vectors have changed$"):

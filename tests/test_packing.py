@@ -28,7 +28,11 @@ def packed(lengths: Sequence[int], lanes: int = 1) -> list[Batch]:
 def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], lanes: int) -> None:
     seen: list[int] = []
     for batch in packed(lengths, lanes):
-        assert batch.ids.shape == batch.mask.shape == (len(batch.places), regular(max(lengths[at] for at in batch.places)))
+        longest = max(lengths[at] for at in batch.places)
+        assert batch.ids.shape == batch.mask.shape
+        # A question alone has one of two lengths.
+        alone = len(batch.places) == 1 and longest <= 32
+        assert batch.ids.shape == (len(batch.places), (16 if longest <= 16 else 32) if alone else regular(longest))
         assert batch.ids.size <= BUDGET or len(batch.places) == 1
         for place, tokens, row, used in zip(batch.places, batch.tokens, batch.ids, batch.mask, strict=True):
             assert row[: lengths[place]].tolist() == tokens.ids == [place + 2] * lengths[place]
