@@ -6,6 +6,7 @@ is a third of the time of a question. So each batch goes to the lane that was la
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,22 +38,30 @@ class Lanes:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self.all = tuple(lanes)
         self._free = list(lanes)
-        self._given = threading.Condition()
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def taken(self, shape: Shape) -> Iterator[Lane]:
-        """A lane for a batch of this shape, as soon as one is free."""
-        with self._given:
-            self._given.wait_for(lambda: self._free)
+        """A lane for a batch of this shape, as soon as one is free and all who asked before have theirs.
+
+        Who gives one back and asks again at once, as for the next of many passages, comes after a question that waits.
+        """
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._free and self._waiting[0] is ticket)
+            self._waiting.popleft()
             lane = next((lane for lane in self._free if lane.shape == shape), None) or self._other()
             self._free.remove(lane)
             lane.shape = shape
+            self._changed.notify_all()
         try:
             yield lane
         finally:
-            with self._given:
+            with self._changed:
                 self._free.append(lane)
-                self._given.notify()
+                self._changed.notify_all()
 
     def _other(self) -> Lane:
         """The first that has computed nothing yet, else the one that was used longest ago."""

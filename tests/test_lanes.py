@@ -70,3 +70,27 @@ def test_a_lane_is_free_again_after_an_error() -> None:
         except RuntimeError:
             continue
     assert used(some, (1, 16)) == [0]
+
+
+def test_who_waits_comes_before_who_asks_again() -> None:
+    some = lanes(1)
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def question() -> None:
+        waiting.set()
+        with some.taken((1, 16)):
+            order.append("question")
+
+    with some.taken((4, 96)):
+        thread = threading.Thread(target=question)
+        thread.start()
+        waiting.wait(10)
+        # It stands in the queue as soon as it has the lock.
+        while not some._waiting:
+            time.sleep(0.001)
+    for _ in range(3):
+        with some.taken((4, 96)):
+            order.append("passages")
+    thread.join()
+    assert order == ["question", "passages", "passages", "passages"]
