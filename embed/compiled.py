@@ -150,7 +150,7 @@ class CompiledEncoder:
 
         def compute(batch: Batch) -> None:
             with self._inferred(batch) as (found, _):
-                vectors[batch.places] = found[: len(batch.places)]
+                vectors[batch.places] = found
 
         self._run(prefix, texts, compute)
         return vectors

@@ -33,13 +33,11 @@ class Batch:
     mask: NDArray[np.int64]
 
 
-def batches(
-    texts: Sequence[str], cut: Callable[[Sequence[int]], Sequence[Tokens]], lanes: int = 1, pad: int = 1
-) -> Generator[Batch]:
+def batches(texts: Sequence[str], cut: Callable[[Sequence[int]], Sequence[Tokens]], lanes: int = 1) -> Generator[Batch]:
     """All of `texts` in batches, the longest first.
 
-    `cut` gives the tokens of those at some places, and `pad` is the token of nothing. Texts are cut when they are needed, so
-    that the first batch need not wait for all. The last ones are smaller: `lanes` that compute side by side end at about the
+    `cut` gives the tokens of those at some places. Texts are cut when they are needed, so that the first batch need not wait
+    for all. The last ones are smaller: `lanes` that compute side by side end at about the
     same time.
 
     >>> first, second = batches(["oui"] * 5, lambda places: [Tokens([7] * 17, [])] * len(places))
@@ -55,7 +53,7 @@ def batches(
             share = max(left // (2 * lanes), least) if last else _BUDGET
             some = _taken(waiting, min(share, _BUDGET))
             left -= sum(map(_length, some))
-            yield _batch(some, pad)
+            yield _batch(some)
 
 
 def _groups(texts: Sequence[str]) -> Iterator[tuple[list[int], bool]]:
@@ -90,11 +88,11 @@ def _taken(waiting: list[tuple[int, Tokens]], budget: int) -> list[tuple[int, To
     return some
 
 
-def _batch(texts: Sequence[tuple[int, Tokens]], pad: int) -> Batch:
+def _batch(texts: Sequence[tuple[int, Tokens]]) -> Batch:
     length = _length(texts[0])
     # Questions come alone, and each new shape takes longer than a few tokens of nothing.
     shape = len(texts), length + -length % 16 if len(texts) == 1 and length <= 32 else length
-    ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    ids, mask = np.ones(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for row, (_, tokens) in enumerate(texts):
         ids[row, : len(tokens.ids)] = tokens.ids
         mask[row, : len(tokens.ids)] = 1

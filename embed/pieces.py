@@ -19,7 +19,7 @@ import re
 import threading
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -186,10 +186,10 @@ class PieceTokenizer:
         found[self._rows["id"]] = np.arange(len(self._rows))
         return found
 
-    def _cuts(self, words: Iterable[str]) -> dict[str, _Cut]:
+    def _cuts(self, words: Set[str]) -> dict[str, _Cut]:
         """How each of `words` is cut."""
-        found = {word: self._known.get(word) for word in words}
-        new = [word for word, cut in found.items() if cut is None]
+        found = {word: cut for word in words if (cut := self._known.get(word))}
+        new = words - found.keys()
         if new:
             parts = {part for word in new for part in _parts(word, self._longest)}
             rows = set(self._find([part.encode() for part in parts])) - self._always_rows - {-1}
@@ -199,7 +199,7 @@ class PieceTokenizer:
                 self._known.clear()
             self._known.update(cuts)
             found.update(cuts)
-        return {word: cut for word, cut in found.items() if cut is not None}
+        return found
 
     def _model(self, rows: Sequence[int]) -> tuple["Unigram", list[int]]:
         """A model with the pieces in these `rows`, and the id in the whole tokenizer of each of its own."""

@@ -132,7 +132,7 @@ class Milvus:
         """Raise `StorageError` for a server that is too old to find passages by their terms."""
         try:
             version = str(self._client.get_server_version(**self._limits))
-        except Exception:  # Milvus Lite does not say, and is new enough
+        except Exception:  # Milvus Lite does not say, and is new enough; of a server that is away the next request tells
             return
         numbers = [int(part) for part in version.removeprefix("v").split("-")[0].split(".")[:2] if part.isdigit()]
         if len(numbers) == 2 and tuple(numbers) < (2, 4):

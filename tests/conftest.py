@@ -21,8 +21,10 @@ from starlette.testclient import TestClient
 from api import server
 from api.access import OPEN, Policy
 from api.app import create_app
-from embed import Encoder, bundled, load
+from embed import Encoder, bundled, load, models
+from embed.export import exported
 from embed.hashing import HashingEncoder
+from embed.precision import best_precision
 from index.documents import Facts
 from index.ingest import ingest
 from index.search import Searcher
@@ -47,6 +49,13 @@ def encoder() -> HashingEncoder:
 def model() -> Encoder:
     """The default model; tests that take it are marked `model`."""
     return load()
+
+
+@pytest.fixture(scope="session")
+def exported_folder() -> Path:
+    """The default model's export, as `load` makes and finds it."""
+    source = models.find(models.DEFAULT_MODEL, bundled.default_cache())
+    return exported(source, best_precision(), bundled.default_cache())
 
 
 @pytest.fixture
