@@ -50,8 +50,9 @@ _CALIBRATION_TOKENS = 192
 def exported(source: "Source", precision: str, cache: Path) -> Path:
     """The folder of the export of `source`, made on the first call (about a minute), then found.
 
-    It appears whole or not at all, also when two processes make it at once: the first to finish wins. Raises `CannotExport`
-    with the reason; the next call for the same model and machine says the same without trying again.
+    It appears whole or not at all, also when two processes make it at once: the first to finish wins (`embed.load` lets only
+    one begin). Raises `CannotExport` with the reason; the next call for the same model and machine says the same without
+    trying again.
     """
     parts = (LAYOUT, precision, version("openvino"), sorted(processor.cpu_features()))
     machine = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

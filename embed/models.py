@@ -1,7 +1,9 @@
 """Which models there are, and `load`, which opens one by name, folder or hub id."""
 
+import contextlib
 import logging
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from embed.revisions import folder_checksum, hub_commit
 log = logging.getLogger("filrouge.embed")
 
 DEFAULT_MODEL = "multilingual-e5-small"
+_PATIENCE = 5.0
+"""Seconds that one waits for another process before it says so."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,36 @@ def _compiled(source: Source, precision: str, cache: Path, threads: int | None =
     from embed.compiled import CompiledEncoder
     from embed.export import exported
 
-    folder = exported(source, precision, cache)
-    try:
-        return CompiledEncoder(folder, threads)
-    except WeightsDamaged as error:
-        log.warning("%s; making it again", error)
-        shutil.rmtree(folder, ignore_errors=True)
-        return CompiledEncoder(exported(source, precision, cache), threads)
+    with _alone(cache):
+        folder = exported(source, precision, cache)
+        try:
+            return CompiledEncoder(folder, threads)
+        except WeightsDamaged as error:
+            log.warning("%s; making it again", error)
+            shutil.rmtree(folder, ignore_errors=True)
+            return CompiledEncoder(exported(source, precision, cache), threads)
+
+
+@contextlib.contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Wait until no other process makes or opens an export in this cache.
+
+    What the runtime compiles while it opens a model, it writes over files that others map into memory: a process that reads
+    them meanwhile ends with SIGBUS, or takes half of the weights for all of them.
+    """
+    import filelock
+
+    lock = filelock.FileLock(cache / "compiled.lock")
+    with contextlib.ExitStack() as held:
+        # A cache that is only read needs no turns; one that is no folder is told of by who needs it.
+        with contextlib.suppress(OSError, NotImplementedError):
+            cache.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(lock.acquire(timeout=_PATIENCE))
+            except filelock.Timeout:
+                log.warning("waiting for another process, which prepares a model for this processor")
+                held.enter_context(lock.acquire())
+        yield
 
 
 def _with_torch(source: Source, device: str) -> Encoder:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -132,6 +134,42 @@ def test_two_processes_that_export_at_once_both_get_the_model(small_model: Path,
     assert told[0].startswith("CompiledEncoder ")
     # One export, and nothing of the other.
     assert len(list((tmp_path / "compiled").iterdir())) == 1
+
+
+def test_processes_that_open_at_once_what_nobody_has_compiled_yet_all_get_it(small_model: Path, tmp_path: Path) -> None:
+    whole = load(str(small_model), "cpu", tmp_path, "float32")
+    assert isinstance(whole, CompiledEncoder)
+    right = f"CompiledEncoder {whole.encode_query('le Kremlin').tobytes().hex()}\n"
+    # Without turns, one in five read what another was writing: they ended by SIGBUS, or with half of the weights.
+    for _ in range(3):
+        shutil.rmtree(whole.folder / "compiled")
+        opening = [exporting(small_model, tmp_path) for _ in range(4)]
+        assert [(process.communicate(timeout=120)[0], process.returncode) for process in opening] == [(right, 0)] * 4
+
+
+def test_who_waits_long_for_another_process_says_so(
+    small_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_PATIENCE", 0.05)
+    waited = "waiting for another process, which prepares a model for this processor"
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING, "filrouge.embed"):
+        with filelock.FileLock(tmp_path / "compiled.lock"):
+            loading = pool.submit(load, str(small_model), "cpu", tmp_path, "float32")
+            while waited not in caplog.messages:
+                assert not loading.done()
+                time.sleep(0.01)
+            assert not (tmp_path / "compiled").exists()
+        assert isinstance(loading.result(120), CompiledEncoder)
+
+
+def test_a_cache_without_a_lock_is_read_all_the_same(small_model: Path, tmp_path: Path) -> None:
+    whole = load(str(small_model), "cpu", tmp_path, "float32")
+    (tmp_path / "compiled.lock").unlink()
+    # Nobody can open this one.
+    (tmp_path / "compiled.lock").mkdir()
+    again = load(str(small_model), "cpu", tmp_path, "float32")
+    assert isinstance(again, CompiledEncoder)
+    assert np.array_equal(again.encode_query("le Kremlin"), whole.encode_query("le Kremlin"))
 
 
 def test_a_process_killed_while_it_exports_leaves_nothing_that_looks_made(small_model: Path, tmp_path: Path) -> None:
