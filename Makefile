@@ -77,10 +77,11 @@ bench: $(DEVELOPED)
 	$(BIN)/filrouge bench walk
 	$(BIN)/filrouge bench serve
 
-# Speed and memory up to a million passages, for api/guides/capacity.md: half an hour, 6 GB of memory.
+# Speed and memory up to a million passages, for api/guides/capacity.md: half an hour, 6 GB of memory. With REAL=INDEX it also
+# searches a copy of that index while passages arrive.
 capacity: $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m tests.bench.measure_capacity
+	$(BIN)/python -m tests.bench.measure_capacity $(if $(REAL),--real $(REAL))
 
 # The two pictures of the README; they need Chromium.
 screenshots: $(DEVELOPED)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed import Encoder
 from embed.encoder import Vectors
@@ -145,14 +146,15 @@ def weigh(
     own = np.full(len(ids), np.nan, dtype=np.float32)
     worded = ~np.isnan(matched).any(axis=1)
     own[worded] = matched[worded].mean(axis=1)
-    spelled, translated = (np.fmax.reduce(_around(scored, ids, versions)) for scored in (points, bridges))
+    beside = _beside(ids, versions)
+    spelled, translated = (np.fmax.reduce(_around(scored, beside)) for scored in (points, bridges))
     return Evidence(
         found,
         versions[wanted],
         cosines[wanted],
         own[wanted],
-        np.nanmean(_around(cosines, ids, versions), axis=0)[wanted],
-        np.fmax.reduce(_around(matched, ids, versions)).mean(axis=1)[wanted],
+        np.nanmean(_around(cosines, beside), axis=0)[wanted],
+        np.fmax.reduce(_around(matched, beside)).mean(axis=1)[wanted],
         spelled.sum(axis=1)[wanted],
         np.maximum(translated - spelled, 0).sum(axis=1)[wanted],
         other[wanted],
@@ -199,11 +201,16 @@ def _matched(question: Vectors, ids: Ids, codes: Mapping[int, Codes]) -> Vectors
     return found
 
 
-def _around(values: Vectors, ids: Ids, versions: Ids) -> Vectors:
-    """The values of each passage's neighbours, one array a place; not a number where there is none. `ids` are ascending."""
-    shifted = []
-    for step in range(-REACH, REACH + 1):
-        place = np.clip(np.searchsorted(ids, ids + step), 0, max(len(ids) - 1, 0))
-        there = (ids[place] == ids + step) & (versions[place] == versions) if len(ids) else np.zeros(0, dtype=bool)
-        shifted.append(np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values[place], np.nan))
-    return np.stack(shifted)
+def _beside(ids: Ids, versions: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where the passages up to REACH places before and after each stand, and whether they are there and of the same version:
+    of shape (places, ids). `ids` are ascending.
+    """
+    wanted = ids + np.arange(-REACH, REACH + 1)[:, np.newaxis]
+    places = np.minimum(np.searchsorted(ids, wanted), max(len(ids) - 1, 0))
+    return places, (ids[places] == wanted) & (versions[places] == versions)
+
+
+def _around(values: Vectors, beside: tuple[Ids, NDArray[np.bool_]]) -> Vectors:
+    """The values of each passage's neighbours, one array a place; not a number where there is none."""
+    places, there = beside
+    return np.where(there.reshape(*there.shape, *[1] * (values.ndim - 1)), values[places], np.float32(np.nan))

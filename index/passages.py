@@ -24,7 +24,6 @@ from index.rows import (
     Encoded,
     Indexed,
     batches,
-    beside,
     counted,
     entry_of,
     marks,
@@ -92,19 +91,20 @@ class Passages(Database):
 
     def neighbours(self, ids: Ids, reach: int, generation: int, past: bool = False) -> dict[int, tuple[int, str]]:
         """These passages of `generation` and the nearest `reach` of the same version on either side: version and language."""
-        # The passages of a version were numbered one after the other.
-        wanted = np.unique(ids[:, np.newaxis] + np.arange(-reach, reach + 1))
-        rows: dict[int, tuple[int, str]] = {}
-        there = present(past).replace(":generation", str(int(generation)))
+        found: dict[int, tuple[int, str]] = {}
+        generation, reach = int(generation), int(reach)
+        there = " AND ".join(present(past, one) for one in ("p", "q")).replace(":generation", str(generation))
         with self.reading() as db:
-            for some in batches(wanted.tolist()):
-                found = db.execute(
-                    f"""SELECT p.id, p.version_id, v.lang FROM passages p JOIN versions v ON v.id = p.version_id
+            for some in batches(ids.tolist()):
+                # The passages of a version were numbered one after the other.
+                rows = db.execute(
+                    f"""SELECT q.id, q.version_id, v.lang FROM passages p CROSS JOIN versions v ON v.id = p.version_id
+                        CROSS JOIN passages q ON q.version_id = p.version_id AND q.id BETWEEN p.id - {reach} AND p.id + {reach}
                         WHERE p.id IN ({marks(some)}) AND {there}""",
                     some,
                 )
-                rows.update((i, (version, lang)) for i, version, lang in found)
-        return beside(ids, rows, reach)
+                found.update((i, (version, lang)) for i, version, lang in rows)
+        return found
 
     def words(self, ids: Sequence[int]) -> dict[int, Codes]:
         """The words of each passage as signs."""

@@ -19,7 +19,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 500
 """Values bound to one statement; SQLite allows more, in builds that we do not choose."""
 ALIVE = "{0}.born <= :generation AND ({0}.died IS NULL OR {0}.died > :generation)"
-LAST = "p.born = (SELECT max(last.born) FROM passages last WHERE last.version_id = p.version_id)"
+_LAST = "{0}.born = (SELECT max(last.born) FROM passages last WHERE last.version_id = {0}.version_id)"
+LAST = _LAST.format("p")
 THEN = f"{ALIVE.format('v')} AND {LAST}"
 """Of an earlier generation are the versions that were there, and of each the last passages that it got: when an index is given
 another model, every version gets passages for that one, and the others cannot be compared with its questions."""
@@ -82,9 +83,11 @@ class Indexed:
     text: str
 
 
-def present(past: bool) -> str:
-    """The condition for a passage `p` of a version `v` to be there in `:generation`; `past` when that is an earlier one."""
-    return THEN if past else ALIVE.format("p")
+def present(past: bool, passage: str = "p") -> str:
+    """The condition for a passage `p`, or what else it is called, of a version `v` to be there in `:generation`; `past` when
+    that is an earlier one.
+    """
+    return f"{ALIVE.format('v')} AND {_LAST.format(passage)}" if past else ALIVE.format(passage)
 
 
 def counted(db: sqlite3.Connection, table: str, generation: int) -> int:
