@@ -36,10 +36,10 @@ P50, P99, VISIBLE = 3.0, 4.0, 1.0
 
 
 def drawn(folder: Path, count: int, seed: int) -> list[Passage]:
-    """So many passages of the index, drawn by lot."""
+    """So many passages of the index, or all that it has, drawn by lot."""
     with Store.open(folder) as store:
-        generation = store.generation()
-        ids = np.sort(np.random.default_rng(seed).choice(store.counts(generation)[1], count, replace=False) + 1)
+        there = store.counts(store.generation())[1]
+        ids = np.sort(np.random.default_rng(seed).choice(there, min(count, there), replace=False) + 1)
         return list(store.passages(ids.tolist()).values())
 
 
