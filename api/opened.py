@@ -16,5 +16,10 @@ def searcher(request: Request) -> Searcher:
     return opened
 
 
-Open = Annotated[Searcher, Depends(searcher)]
+async def _searcher(request: Request) -> Searcher:
+    # On the loop: for a function that is none of its own, a thread would be asked.
+    return searcher(request)
+
+
+Open = Annotated[Searcher, Depends(_searcher)]
 """A parameter of a route that is given the open index."""

@@ -22,6 +22,9 @@ APPLICATION_ID = 0x46494C52  # "FILR"
 _PAGE = 16384
 """Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
 of each would stay empty."""
+_MAPPED = 1 << 31
+"""Bytes of the file that are read from memory that it is mapped into, as far as SQLite allows. A question reads some hundred
+pages here and there, and copying each of them took as long again. Pages that the system can drop at any time, processes share."""
 
 
 class Database:
@@ -157,6 +160,7 @@ class Database:
                 self._open.append(db)
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = FULL")
+                db.execute(f"PRAGMA mmap_size = {_MAPPED}")
                 for name, (takes, function) in FUNCTIONS.items():
                     db.create_function(name, takes, function, deterministic=True)
             try:
