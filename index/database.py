@@ -23,8 +23,8 @@ _PAGE = 16384
 """Bytes of a page of the database. A passage's vector and words take over half of one of SQLite's usual 4,096, so that the rest
 of each would stay empty."""
 _MAPPED = 1 << 31
-"""Bytes of the file that are mapped into memory, as far as SQLite allows. A question reads some hundred pages here and there, and
-copying each of them took as long again. The system can drop these pages at any time, and processes share them."""
+"""Bytes of the file that are mapped into memory, as far as SQLite allows. A question reads some hundred pages here and there,
+and copying each of them took as long again. The system can drop these pages at any time, and processes share them."""
 
 
 class Database:
