@@ -3,7 +3,8 @@
 Three tiers, each for more passages than the one before:
 
 - `exact`: every vector in single precision, all of them compared with each question.
-- `quantised`: a sketch of each vector, a bit a dimension, says which few are worth comparing in half precision.
+- `quantised`: a sketch of each vector, a bit a dimension, says which few are worth comparing in half precision. Up to where
+  `lists` are faster the sketches are there twice: laid out for looking through all, and for looking through some.
 - `lists`: beside that, the sketches once more in lists of neighbours, of which a question without filters looks through a few.
 
 The sizes from which a tier pays were measured: see the decisions in ARCHITECTURE.md.
@@ -27,7 +28,8 @@ SHARE = 0.1
 
 
 def bytes_each(tier: Tier, dimension: int) -> int:
-    """Bytes of memory that a passage takes when all that a search may touch is there.
+    """Bytes of memory that a passage takes when all that a search may touch is there; of those that have their sketches twice,
+    which are fewer than LISTS_FROM, it is d/8 + 8 more.
 
     >>> [bytes_each(tier, 384) for tier in TIERS]
     [1544, 836, 900]

@@ -179,7 +179,7 @@ def test_a_reader_picks_up_what_another_process_built(folder: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "manifest.json"])
+@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "scan", "manifest.json"])
 def test_a_damaged_tier_is_told_of_passed_over_and_made_anew(folder: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     exact = ranked(folder)
     grow(folder, CARD)

@@ -138,6 +138,17 @@ def test_a_build_that_finds_too_little_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sketches_are_there_twice_where_lists_would_not_be_faster(
+    tmp_path: Path, vectors: np.ndarray, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = built(tmp_path / "few", "quantised", vectors, ids)
+    monkeypatch.setattr(quantised, "LISTS_FROM", COUNT)
+    many = built(tmp_path / "many", "quantised", vectors, ids)
+    assert set(few.manifest.files) - set(many.manifest.files) == {"scan"}
+    for question in like_questions(vectors, 20, seed=3):
+        assert few.nearest(question, 5).ids[0] == many.nearest(question, 5).ids[0]
+
+
 def test_lists_that_find_too_little_give_way_to_the_tier_below(
     tmp_path: Path, vectors: np.ndarray, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:

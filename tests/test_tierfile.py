@@ -39,10 +39,10 @@ def refused(folder: Path) -> str:
 
 def test_an_intact_tier_is_opened(folder: Path) -> None:
     assert len(Quantised(folder, DIMENSION)) == COUNT
-    assert sorted(path.name for path in folder.iterdir()) == ["ids", "manifest.json", "rows", "sketches"]
+    assert sorted(path.name for path in folder.iterdir()) == ["ids", "manifest.json", "rows", "scan", "sketches"]
 
 
-@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "manifest.json"])
+@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "scan", "manifest.json"])
 def test_every_kind_of_damage_to_every_file_is_noticed(folder: Path, name: str) -> None:
     path = folder / name
     whole = path.read_bytes()
@@ -59,7 +59,7 @@ def test_every_kind_of_damage_to_every_file_is_noticed(folder: Path, name: str) 
     assert len(Quantised(folder, DIMENSION)) == COUNT
 
 
-@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "manifest.json"])
+@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "scan", "manifest.json"])
 def test_a_file_of_another_index_in_its_place_is_noticed(folder: Path, tmp_path: Path, name: str) -> None:
     other = made(tmp_path / "other", "bb", seed=2)
     if (other / name).read_bytes() == (folder / name).read_bytes():
@@ -68,6 +68,18 @@ def test_a_file_of_another_index_in_its_place_is_noticed(folder: Path, tmp_path:
         return
     shutil.copy(other / name, folder / name)
     assert refused(folder)
+
+
+def test_a_tier_of_an_earlier_release_is_opened_without_what_that_did_not_write(folder: Path) -> None:
+    vector = np.ones(DIMENSION, dtype=np.float32) / np.float32(DIMENSION**0.5)
+    expected = Quantised(folder, DIMENSION).nearest(vector, 5)
+    (folder / tierfile.SCAN).unlink()
+    assert refused(folder).startswith("scan: ")
+    body = json.loads((folder / tierfile.MANIFEST).read_text())
+    body.pop("crc32")
+    body["files"].pop("scan")
+    (folder / tierfile.MANIFEST).write_text(json.dumps({**body, "crc32": tierfile._sealed(body)}))
+    assert Quantised(folder, DIMENSION).nearest(vector, 5) == expected
 
 
 def test_a_whole_folder_under_another_name_is_noticed(folder: Path) -> None:
