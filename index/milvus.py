@@ -5,8 +5,9 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,8 @@ _INDEXES = {"vector": "FLAT", "sparse": "SPARSE_INVERTED_INDEX"}
 """The kinds of fields that are searched, and by what."""
 _AT_ONCE = 1000
 """Rows that are written in one request."""
+_AGAIN = 0.5
+"""Seconds after which a file that could not be opened is tried once more."""
 
 _TURNS = threading.RLock()
 """Milvus Lite, which one process has for itself, shows rows that are being replaced as missing: requests to it take turns."""
@@ -100,7 +103,7 @@ class Milvus:
             self._types = pymilvus.DataType
             if not server.uri.strip():
                 raise StorageError("no Milvus server is named: give its address with --uri, as http://127.0.0.1:19530")
-            self._client: Any = pymilvus.MilvusClient(server.uri, token=server.token, timeout=server.timeout)
+            self._client: Any = _opened(pymilvus.MilvusClient, server)
             if server.is_file:
                 self._file = str(Path(server.uri).resolve())
                 _OPEN[self._file] += 1
@@ -279,6 +282,19 @@ class Milvus:
                 rows = self.rows(collection, f"{key} > {last} and {key} <= {upto} and {where}", wanted)
             found += rows
             last = upto
+
+
+def _opened(client: Callable[..., Any], server: Server) -> Any:
+    """A client of the server. Milvus Lite now and then tells one to go away that has asked too often whether it is there; the
+    next is welcome.
+    """
+    try:
+        return client(server.uri, token=server.token, timeout=server.timeout)
+    except Exception:
+        if not server.is_file:
+            raise
+        time.sleep(_AGAIN)
+        return client(server.uri, token=server.token, timeout=server.timeout)
 
 
 @contextlib.contextmanager

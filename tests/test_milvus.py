@@ -13,6 +13,7 @@ import pytest
 
 from api import cli
 from api.settings import InvalidSettings, load_settings
+from index import milvus
 from index.cluster_reader import ClusterReader
 from index.errors import StorageError
 from index.milvus import Milvus, Server
@@ -113,6 +114,28 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "pymilvus", None)
     with pytest.raises(StorageError, match=r"pip install 'filrouge\[milvus\]'"):
         Milvus(Server("http://127.0.0.1:1", timeout=1))
+
+
+@pytest.mark.parametrize(("uri", "tries"), [("index.db", 2), ("http://127.0.0.1:9", 1)])
+def test_a_file_that_sends_its_client_away_is_asked_once_more(uri: str, tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(milvus, "_AGAIN", 0.0)
+    asked: list[str] = []
+
+    def away(uri: str, token: str, timeout: float) -> object:
+        asked.append(uri)
+        raise ConnectionError("UNAVAILABLE: too_many_pings")
+
+    with pytest.raises(ConnectionError):
+        milvus._opened(away, Server(uri))
+    assert asked == [uri] * tries
+    once = iter([ConnectionError("UNAVAILABLE: too_many_pings")])
+
+    def welcome(uri: str, token: str, timeout: float) -> str:
+        if (error := next(once, None)) is not None:
+            raise error
+        return "open"
+
+    assert milvus._opened(welcome, Server("index.db")) == "open"
 
 
 def test_without_milvus_lite_its_files_are_no_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`filrouge serve --workers`: several processes at one address, while entries come and processes go."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -54,8 +55,13 @@ class Served:
 
     def workers(self) -> set[int]:
         """The processes that listen, by number."""
-        children = psutil.Process(self.process.pid).children()
-        return {child.pid for child in children if any(one.status == "LISTEN" for one in child.net_connections("tcp"))}
+        found = set()
+        for child in psutil.Process(self.process.pid).children():
+            # One of them may end while it is looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if any(one.status == "LISTEN" for one in child.net_connections("tcp")):
+                    found.add(child.pid)
+        return found
 
     def wait_for(self, settled: Callable[[set[int]], bool]) -> set[int]:
         until = time.monotonic() + 60
