@@ -102,8 +102,8 @@ def _batch(texts: Sequence[tuple[int, Tokens]]) -> Batch:
 def regular(length: int) -> int:
     """The length, one of few, of a batch whose longest text has so many tokens: a sixteenth more at most where that is many.
 
-    Measured at lengths from 8 to 512, with VNNI and with AMX on an Intel processor: no step is left out that would be faster for
-    some text. On a Zen 4 texts that are up to four tokens longer than a multiple of sixteen lose a tenth.
+    Measured at lengths from 8 to 512, with VNNI and with AMX on an Intel processor: no step is left out that would be faster
+    for some text. On a Zen 4 texts that are up to four tokens longer than a multiple of sixteen lose a tenth.
 
     >>> [regular(length) for length in (0, 3, 17, 31, 64, 129, 300, 520)]
     [4, 4, 20, 32, 64, 144, 304, 544]
