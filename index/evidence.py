@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from embed import Encoder
 from embed.encoder import Vectors
 from embed.stages import stage
-from index.aside import aside
 from index.fuse import Evidence
 from index.language import question_language
 from index.lexicon import translated_words
@@ -55,21 +54,16 @@ class Asked:
 def understand(question: str, encoder: Encoder, snapshot: Snapshot) -> Asked:
     """A question, read by the encoder and looked up in the terms of the snapshot."""
     lang = question_language(question)
-
-    def words() -> list[Word]:
-        spellings = question_spellings(question, lang)
-        return balanced(spellings, snapshot.terms, translated_words(spellings, lang))
-
-    with aside(words) as terms:
-        with stage("encode"):
-            reading = encoder.read_query(question, word_spans(question))
-        return Asked(
-            question,
-            lang,
-            snapshot.space.question(reading.vector, lang),
-            snapshot.space.question_words(reading.words, lang),
-            terms(),
-        )
+    with stage("encode"):
+        reading = encoder.read_query(question, word_spans(question))
+    spellings = question_spellings(question, lang)
+    return Asked(
+        question,
+        lang,
+        snapshot.space.question(reading.vector, lang),
+        snapshot.space.question_words(reading.words, lang),
+        balanced(spellings, snapshot.terms, translated_words(spellings, lang)),
+    )
 
 
 def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tuple[Evidence, Votes]:
@@ -77,16 +71,9 @@ def gather(asked: Asked, depth: int, filters: Filters, snapshot: Snapshot) -> tu
     rankings, with that of the same passages by their words.
     """
     vectors, terms = snapshot.vectors, snapshot.terms
-    # Once, for all that look among them.
-    snapshot.allowed(filters)
-
-    def matching() -> list[Ranking]:
-        return [snapshot.matching(terms, depth, filters) for terms in (asked.spelled(), asked.translated())]
-
-    with aside(matching) as matched:
-        dense = snapshot.nearest(asked.vector, depth, filters)
-        with stage("terms"):
-            lexical, bridged = matched()
+    dense = snapshot.nearest(asked.vector, depth, filters)
+    lexical = snapshot.matching(asked.spelled(), depth, filters)
+    bridged = snapshot.matching(asked.translated(), depth, filters)
     # Each ranking is asked about what only the others found, so that no score is missing and none is guessed.
     scores = Scorers(
         lambda ids: _complete(dense, ids, lambda rest: vectors.nearest(asked.vector, len(rest), rest)),
