@@ -49,7 +49,7 @@ def run_ask(given: argparse.Namespace, settings: Settings) -> int:
 
     filters, as_of = _narrowed(given, given.question, settings)
     least = settings.threshold if given.threshold is None else given.threshold
-    with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
+    with Searcher(settings.place, open_encoder(settings, threads=1), settings.asked_tier) as searcher:
         now = seen_from(searcher, given.now, as_of)
         answer = ask(searcher, given.question, given.k, filters, as_of, now, least, literal=given.literal)
     if given.json:
@@ -65,7 +65,7 @@ def run_search(given: argparse.Namespace, settings: Settings) -> int:
     from index.search import Searcher
 
     filters, as_of = _narrowed(given, given.query, settings)
-    with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
+    with Searcher(settings.place, open_encoder(settings, threads=1), settings.asked_tier) as searcher:
         results = searcher.search(given.query, given.k, filters, as_of, cursor=given.cursor, literal=given.literal)
     if given.json:
         print(search_out(results).model_dump_json())
@@ -90,7 +90,7 @@ def run_export(given: argparse.Namespace, settings: Settings) -> int:
             export = Export(asked, select_published(asked, store))
             _write(export.parts(), file)
         else:
-            with Searcher(settings.place, open_encoder(settings), settings.asked_tier) as searcher:
+            with Searcher(settings.place, open_encoder(settings, threads=1), settings.asked_tier) as searcher:
                 export = Export(asked, select(asked, searcher))
                 _write(export.parts(), file)
     about = export.about()
@@ -201,7 +201,7 @@ def _counting(given: argparse.Namespace, settings: Settings) -> "Searcher":
         check_question(given.query)
         # Its words are the same in every zone.
         ranks = given.literal or not operators.read(given.query, UTC).alone
-    return Searcher(settings.place, open_encoder(settings) if ranks else None, settings.asked_tier)
+    return Searcher(settings.place, open_encoder(settings, threads=1) if ranks else None, settings.asked_tier)
 
 
 def run_similar(given: argparse.Namespace, settings: Settings) -> int:
