@@ -33,7 +33,7 @@ _INDEXES = {"vector": "FLAT", "sparse": "SPARSE_INVERTED_INDEX"}
 _AT_ONCE = 1000
 """Rows that are written in one request."""
 _AGAIN = 0.5
-"""Seconds after which a file that could not be opened is tried once more."""
+"""Seconds after which a file whose server went away is tried once more."""
 
 _TURNS = threading.RLock()
 """Milvus Lite, which one process has for itself, shows rows that are being replaced as missing: requests to it take turns."""
@@ -290,8 +290,9 @@ def _opened(client: Callable[..., Any], server: Server) -> Any:
     """
     try:
         return client(server.uri, token=server.token, timeout=server.timeout)
-    except Exception:
-        if not server.is_file:
+    except Exception as error:
+        # Whatever the client lets through; one that is refused for another reason is refused again.
+        if not (server.is_file and "unavailable" in str(error).lower()):
             raise
         time.sleep(_AGAIN)
         return client(server.uri, token=server.token, timeout=server.timeout)

@@ -20,8 +20,8 @@ _BATCH = 500
 """Values bound to one statement; SQLite allows more, in builds that we do not choose."""
 ALIVE = "{0}.born <= :generation AND ({0}.died IS NULL OR {0}.died > :generation)"
 _LAST = "{0}.born = (SELECT max(last.born) FROM passages last WHERE last.version_id = {0}.version_id)"
-LAST = _LAST.format("p")
-THEN = f"{ALIVE.format('v')} AND {LAST}"
+_THEN = f"{ALIVE.format('v')} AND {_LAST}"
+LAST, THEN = _LAST.format("p"), _THEN.format("p")
 """Of an earlier generation are the versions that were there, and of each the last passages that it got: when an index is given
 another model, every version gets passages for that one, and the others cannot be compared with its questions."""
 ENTRY = "s.name, e.key, v.title, v.text, v.lang, v.published, v.tz, v.precision, v.clock, v.url, v.content_hash"
@@ -87,7 +87,7 @@ def present(past: bool, passage: str = "p") -> str:
     """The condition for a passage `p`, or what else it is called, of a version `v` to be there in `:generation`; `past` when
     that is an earlier one.
     """
-    return f"{ALIVE.format('v')} AND {_LAST.format(passage)}" if past else ALIVE.format(passage)
+    return (_THEN if past else ALIVE).format(passage)
 
 
 def counted(db: sqlite3.Connection, table: str, generation: int) -> int:

@@ -116,14 +116,23 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
         Milvus(Server("http://127.0.0.1:1", timeout=1))
 
 
-@pytest.mark.parametrize(("uri", "tries"), [("index.db", 2), ("http://127.0.0.1:9", 1)])
-def test_a_file_that_sends_its_client_away_is_asked_once_more(uri: str, tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("uri", "why", "tries"),
+    [
+        ("index.db", "UNAVAILABLE: too_many_pings", 2),
+        ("index.db", "Open local milvus failed", 1),
+        ("http://127.0.0.1:9", "UNAVAILABLE: too_many_pings", 1),
+    ],
+)
+def test_a_file_that_sends_its_client_away_is_asked_once_more(
+    uri: str, why: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(milvus, "_AGAIN", 0.0)
     asked: list[str] = []
 
     def away(uri: str, token: str, timeout: float) -> object:
         asked.append(uri)
-        raise ConnectionError("UNAVAILABLE: too_many_pings")
+        raise ConnectionError(why)
 
     with pytest.raises(ConnectionError):
         milvus._opened(away, Server(uri))
