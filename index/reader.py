@@ -312,7 +312,7 @@ class Reader:
         if self._writing:
             return self._fed_terms(terms, newest)
         try:
-            with lock.writing(self.folder):
+            with lock.writing(self.folder, wait=False):
                 # What was read before the lock may be old.
                 return self._fed_terms(self._opened_terms(), self.store.generation())
         except StorageError as error:

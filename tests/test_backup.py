@@ -210,7 +210,10 @@ def test_what_is_no_whole_backup_is_refused_before_anything_is_touched(folder: P
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".restore")) == []
 
 
-def test_nothing_is_brought_back_while_another_writes_or_among_other_files(folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_brought_back_while_another_writes_or_among_other_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     back_up(folder, tmp_path / "copy")
     with lock.writing(folder), pytest.raises(IndexBusy):
         restore(tmp_path / "copy", folder, replace=True)

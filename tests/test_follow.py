@@ -792,7 +792,10 @@ def test_a_file_is_followed_as_a_page_is(tmp_path: Path, folder: Path) -> None:
     assert ingest([file], folder, HashingEncoder()).unchanged == 2
 
 
-def test_an_index_that_is_busy_is_waited_for_and_one_of_another_model_is_not(site: Site, folder: Path) -> None:
+def test_an_index_that_is_busy_is_waited_for_and_one_of_another_model_is_not(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     site.put(Answer(html(some("k1"))))
     looks(site, folder)
     site.put(Answer(html(some("k2", "k1"))))

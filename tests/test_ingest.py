@@ -612,10 +612,13 @@ def in_another_process(page: Path, folder: Path, before: str = "") -> "subproces
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_a_second_writer_is_told_that_the_index_is_busy(write: Callable[..., Path], folder: Path) -> None:
+def test_a_second_writer_is_told_that_the_index_is_busy(
+    write: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     page = write("fil/a.jsonl", jsonl({"a": "Un."}))
     with lock.writing(folder):
-        refused = in_another_process(page, folder)
+        refused = in_another_process(page, folder, before="index.ingest.lock.PATIENCE = 0")
     assert (refused.stdout, refused.stderr) == (
         f"IndexBusy another process is writing to the index {folder}; try again when it has ended\n",
         "",

@@ -33,14 +33,29 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def test_a_second_process_is_refused_at_once_and_told_why(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_second_process_is_refused_and_told_why(
+    tmp_path: Path, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch, wait: bool
+) -> None:
     folder = tmp_path / "index"
-    with pytest.raises(IndexBusy) as caught, lock.writing(folder):
+    monkeypatch.setattr(lock, "PATIENCE", 0.2 if wait else 600)
+    with pytest.raises(IndexBusy) as caught, lock.writing(folder, wait):
         pass
     assert str(caught.value) == f"another process is writing to the index {folder}; try again when it has ended"
     holder.communicate()
     with lock.writing(folder):
         assert folder.is_dir()
+
+
+def test_a_writer_waits_for_another_that_ends_soon(
+    tmp_path: Path, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 60)
+    timer = threading.Timer(0.2, holder.kill)
+    timer.start()
+    with lock.writing(tmp_path / "index"):
+        assert not timer.is_alive()
+    timer.join()
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
@@ -50,7 +65,8 @@ def test_a_killed_process_holds_nothing(tmp_path: Path, holder: "subprocess.Pope
         assert [path.name for path in (tmp_path / "index").iterdir()] == [lock.FILE]
 
 
-def test_a_second_thread_is_refused_too(tmp_path: Path) -> None:
+def test_a_second_thread_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     refused = []
 
     def ask() -> None:

@@ -107,7 +107,10 @@ def test_rebuilding_clears_away_whatever_is_in_the_caches(folder: Path) -> None:
     assert len(found(folder, HashingEncoder())) == 12
 
 
-def test_caches_are_not_touched_while_another_writes_or_for_another_model(folder: Path) -> None:
+def test_caches_are_not_touched_while_another_writes_or_for_another_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     (folder / "cache" / "witness").touch()
     with lock.writing(folder), pytest.raises(IndexBusy):
         rebuild_caches(folder, OLD)
@@ -217,7 +220,8 @@ def test_embedding_with_the_same_model_or_going_back_computes_nothing(folder: Pa
     assert {text for _, text, _ in found(folder, HashingEncoder())} == texts
 
 
-def test_an_index_is_not_embedded_anew_while_another_writes(folder: Path) -> None:
+def test_an_index_is_not_embedded_anew_while_another_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     with lock.writing(folder), pytest.raises(IndexBusy):
         reembed(folder, OtherEncoder())
     with Store.open(folder) as store:
@@ -381,7 +385,8 @@ def test_a_text_that_is_damaged_cannot_be_mended_and_is_named_with_what_to_do(fo
     ]
 
 
-def test_nothing_is_mended_while_another_writes_or_with_another_model(folder: Path) -> None:
+def test_nothing_is_mended_while_another_writes_or_with_another_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
     with lock.writing(folder), pytest.raises(IndexBusy):
         mend(folder, HashingEncoder())
     with pytest.raises(ModelMismatch):
