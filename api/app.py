@@ -27,6 +27,7 @@ from api.origins import Origins
 from api.page import routes as page_routes
 from api.page.failures import FailurePages
 from api.readiness import ENDING, Admission, Readiness
+from api.rendering import rendered
 from api.schemas import (
     EntryOut,
     HealthOut,
@@ -137,21 +138,25 @@ def _add_routes(app: FastAPI, threshold: float | None, metrics: Metrics) -> None
     readiness: Readiness = app.state.readiness
 
     @app.get("/search", tags=["search"], summary="Search", responses=responses(422, 500, 503))
+    @rendered
     def search(asked: Annotated[SearchQuery, Query()], searcher: Open) -> SearchOut:
         """The passages that answer a question best, in the query string."""
         return replies.found(searcher, asked.q, asked, asked.cursor)
 
     @app.post("/search", tags=["search"], summary="Search, asked in JSON", responses=responses(400, 413, 415, 422, 500, 503))
+    @rendered
     def post_search(asked: SearchBody, searcher: Open) -> SearchOut:
         """The same, with the question in a JSON body."""
         return replies.found(searcher, asked.query, asked, asked.cursor)
 
     @app.get("/ask", tags=["ask"], summary="Ask", responses=responses(422, 500, 503))
+    @rendered
     def get_ask(asked: Annotated[AskQuery, Query()], searcher: Open) -> AnswerOut:
         """One to three exact quotes that answer a question, with the probability that they do; or why there are none."""
         return replies.answered(searcher, asked.q, asked, threshold)
 
     @app.post("/ask", tags=["ask"], summary="Ask, in JSON", responses=responses(400, 413, 415, 422, 500, 503))
+    @rendered
     def post_ask(asked: AskBody, searcher: Open) -> AnswerOut:
         """The same, with the question in a JSON body."""
         return replies.answered(searcher, asked.question, asked, threshold)

@@ -73,7 +73,7 @@ def searching(dimension: int, size: int = SIZE, told: Told = lambda line: None) 
         setting, timed = (like_questions(vectors, count, seed) for count, seed in ((_SETTING, 3), (_QUESTIONS, 4)))
         flat = _Flat(vectors, setting, timed)
         # The exact tier is Flat itself, so that what is measured is the one that comes after it.
-        own: Tier = "quantised" if tier == "exact" else tier
+        own: Tier = "lists" if tier == "exact" else tier
         measured = []
         for engine in (own, *rivals.installed()):
             try:

@@ -1,12 +1,15 @@
-"""The vectors of a tier: sketches of all, which say which few to compare in half precision. One never changes once built.
+"""The vectors of a tier: short forms of all, which say which few to compare in half precision. One never changes once built.
 
-A sketch has a bit for each dimension and two factors (Gao and Long, "RaBitQ", 2024). A question without a filter looks through
-the sketches of the lists nearest to it, one with a filter through those of what passes, so that what a filter leaves is found
-wherever it lies. What looks best by its sketch is compared with the vector itself, which is where scores come from. They are
-those of vectors rounded to half precision: a cosine of 384 dimensions differs by 0.00005 at most.
+A sketch has a bit for each dimension and two factors (Gao and Long, "RaBitQ", 2024). A question with a filter looks through the
+sketches of what passes, so that what a filter leaves is found wherever it lies. One without a filter looks through the lists of
+vectors nearest to it, which are there in codes of four bits for three dimensions (Jégou, Douze and Schmid, "Product
+Quantization", 2011), 32 at a time (André, Kermarrec and Le Scouarnec, "Quicker ADC", 2019); where there are no lists, through
+all sketches. What looks best is compared with the vector itself, which is where scores come from. They are those of vectors
+rounded to half precision: a cosine of 384 dimensions differs by 0.00005 at most.
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -23,7 +26,7 @@ from index import tierfile
 from index.records import Ids, Ranking, Scores
 from index.threads import one_thread
 from index.tierfile import DamagedTier, Manifest
-from index.tiers import LISTS_FROM, RECALL, Tier
+from index.tiers import RECALL, Tier, piece
 
 Halves = NDArray[np.float16]
 Mask = NDArray[np.bool_]
@@ -37,13 +40,20 @@ _BLOCK = 8192
 _SAMPLE, _TEN = 600, 10
 """Questions that a build is measured with, half of them to set it and half to judge it; and how many passages each wants."""
 _CANDIDATES = (100, 200, 400, 800, 1600)
-_PROBED = (0.03, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
+_PROBED = (0.03, 0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.75, 1.0)
+"""How many candidates, and which share of the lists, a build is tried with."""
+_WORTH = 85
+"""Codes in lists that are looked through while one candidate is compared: among a million passages on a Zen 4."""
 _MARGIN = 0.005
 """How much better than it must be a build is set, since half of its questions only say so much of the other half."""
 _SAME = 1e-5
 """Cosines that differ by less are equal: the sum of the same products in another order."""
+_EQUAL = 100
+"""Of passages that are as near as the tenth, as many count."""
 _TRAINED = 64
 """Vectors of the sample that each list is found with."""
+_KINDS = 16
+"""What four bits tell apart: so many vectors are needed at least to find them."""
 
 
 class Quantised:
@@ -71,9 +81,8 @@ class Quantised:
         self._sketches: Any = sketches
         self._all: Any = sketches
         """What a question without a filter looks through."""
-        for name in {tierfile.SCAN, tierfile.LISTS} & manifest.files.keys():
-            self._all = faiss.read_index(str(folder / name), faiss.IO_FLAG_MMAP_IFC)
         if manifest.tier == "lists":
+            self._all = faiss.read_index(str(folder / tierfile.LISTS), faiss.IO_FLAG_MMAP_IFC)
             self._all.nprobe = manifest.probes
         held = (sketches, self._all)
         if any((index.ntotal, index.d) != (count, dimension) for index in held) or np.any(np.diff(self.ids) <= 0):
@@ -149,19 +158,13 @@ def build(cache: Path, manifest: Manifest, vectors: Iterable[tuple[Ids, Vectors]
         count = _write_rows(folder, vectors, manifest.dimension)
         rows = np.memmap(folder / tierfile.ROWS, dtype=np.float16, mode="r", shape=(count, manifest.dimension))
         with working(threads):
-            sketches: Any = _sketched(rows, faiss.IndexRaBitQ)
-            # The same, 32 at a time: it takes three fifths of the time, and cannot look through some alone.
-            scan: Any = (
-                _sketched(rows, faiss.IndexRaBitQFastScan) if manifest.tier == "quantised" and count < LISTS_FROM else None
-            )
-            lists: Any = _listed(rows) if manifest.tier == "lists" else None
-            settled = _Measured(rows, sketches, scan, lists)
+            sketches: Any = _sketched(rows)
+            lists: Any = _listed(rows) if manifest.tier == "lists" and count >= _KINDS else None
+            settled = _Measured(rows, sketches, lists)
         faiss.write_index(sketches, str(folder / tierfile.SKETCHES))
         tier: Tier = "lists" if settled.probes else "quantised"
         if tier == "lists":
             faiss.write_index(lists, str(folder / tierfile.LISTS))
-        elif scan is not None:
-            faiss.write_index(scan, str(folder / tierfile.SCAN))
         whole = replace(
             manifest,
             tier=tier,
@@ -188,8 +191,8 @@ def _write_rows(folder: Path, vectors: Iterable[tuple[Ids, Vectors]], dimension:
     return count
 
 
-def _sketched(rows: Halves, kind: Any) -> Any:
-    sketches: Any = kind(rows.shape[1], faiss.METRIC_INNER_PRODUCT)
+def _sketched(rows: Halves) -> Any:
+    sketches: Any = faiss.IndexRaBitQ(rows.shape[1], faiss.METRIC_INNER_PRODUCT)
     sketches.train(_drawn(rows, 50_000))
     for at in range(0, len(rows), _BLOCK):
         sketches.add(rows[at : at + _BLOCK].astype(np.float32))
@@ -197,11 +200,13 @@ def _sketched(rows: Halves, kind: Any) -> Any:
 
 
 def _listed(rows: Halves) -> Any:
-    # Of a million passages in 4,096 lists a question needs to look through a fifth, and in 1,024 through half.
-    count = min(4 << round(np.log2(len(rows)) / 2), len(rows))
-    lists: Any = faiss.index_factory(rows.shape[1], f"IVF{count},RaBitQfs", faiss.METRIC_INNER_PRODUCT)
+    # With twice as many a question is as fast, and the lists take four times as long to find.
+    count = min(2 << round(np.log2(len(rows)) / 2), len(rows))
+    dimension = rows.shape[1]
+    # Codes of vectors, not of what tells them from the middles of their lists: one table a question does for all lists.
+    lists: Any = faiss.index_factory(dimension, f"IVF{count},PQ{dimension // piece(dimension)}x4fs", faiss.METRIC_INNER_PRODUCT)
     lists.cp.niter, lists.cp.max_points_per_centroid = 8, _TRAINED
-    lists.cp.min_points_per_centroid = 1
+    lists.cp.min_points_per_centroid = lists.pq.cp.min_points_per_centroid = 1
     lists.train(_drawn(rows, count * _TRAINED))
     for at in range(0, len(rows), _BLOCK):
         lists.add(rows[at : at + _BLOCK].astype(np.float32))
@@ -211,50 +216,53 @@ def _listed(rows: Halves) -> Any:
 class _Measured:
     """How many candidates and how many lists a sample of questions needs, and what it finds with them."""
 
-    def __init__(self, rows: Halves, sketches: Any, scan: Any, lists: Any) -> None:
+    def __init__(self, rows: Halves, sketches: Any, lists: Any) -> None:
         self._rows = rows
         questions = like_questions(rows, _SAMPLE, seed=1)
         self._halves = [(half, _tenth(rows, half)) for half in (questions[::2], questions[1::2])]
         self.probes = 0
-        for self.candidates in _CANDIDATES:
-            found = chosen = self._good(sketches)
-            if scan is not None and chosen:
-                found = self._good(scan)
-            if found and chosen:
-                break
-        else:
-            raise DamagedTier(f"its sketches find {self._recall(sketches, 1):.3f} of the ten nearest, and {RECALL} are wanted")
-        self.recall = {"all": found, "sketches": chosen}
+        found = self._found(sketches)
+        good = [at for at in range(len(_CANDIDATES)) if _is_good(found[:, at])]
+        if not good:
+            raise DamagedTier(f"its sketches find {found[1, -1]:.3f} of the ten nearest, and {RECALL} are wanted")
+        self.candidates = _CANDIDATES[good[0]]
+        share = float(found[1, good[0]])
+        self.recall = {"all": share, "sketches": share}
         if lists is not None:
-            self._list(lists)
+            self._list(lists, good[0])
 
-    def _list(self, lists: Any) -> None:
-        least = self.candidates
-        for share in _PROBED:
+    def _list(self, lists: Any, least: int) -> None:
+        """Take the fastest setting of lists that finds enough, with as many candidates as sketches need or more."""
+        settings = itertools.product(_PROBED, range(least, len(_CANDIDATES)))
+        seen: dict[float, Scores] = {}
+        for share, at in sorted(settings, key=lambda one: one[0] * len(self._rows) + _WORTH * _CANDIDATES[one[1]]):
             lists.nprobe = max(1, round(share * lists.nlist))
-            # Candidates are cheaper than lists, and what either misses is missed.
-            self.candidates = min(4 * least, _CANDIDATES[-1])
-            if found := self._good(lists):
-                self.probes, self.recall["all"] = lists.nprobe, found
+            found = seen[share] = seen[share] if share in seen else self._found(lists)
+            if _is_good(found[:, at]):
+                self.probes, self.candidates = lists.nprobe, _CANDIDATES[at]
+                self.recall["all"] = float(found[1, at])
                 return
-        self.candidates = least
 
-    def _good(self, index: Any) -> float | None:
-        """What the second half of the questions finds, where it is enough and the first finds more than that."""
-        if self._recall(index, 0) < RECALL + _MARGIN:
-            return None
-        found = self._recall(index, 1)
-        return found if found >= RECALL else None
+    def _found(self, index: Any) -> Scores:
+        """The share of the ten nearest that each half of the questions finds with so many candidates, of shape (halves,
+        _CANDIDATES); of equal ones, one is as good as another.
+        """
+        found = np.zeros((len(self._halves), len(_CANDIDATES)), dtype=np.float32)
+        wanted = min(_TEN, len(self._rows))
+        for half, (questions, bounds) in enumerate(self._halves):
+            places = index.search(questions, min(_CANDIDATES[-1], len(self._rows)))[1]
+            for question, some, bound in zip(questions, places, bounds, strict=True):
+                # Lists may hold less than was asked for, which ends in -1.
+                best, scores = _best(self._rows, question, some[some >= 0], _EQUAL)
+                upto = np.cumsum(np.isin(some, best[scores >= bound - _SAME]))[np.minimum(_CANDIDATES, len(some)) - 1]
+                found[half] += np.minimum(upto, wanted)
+            found[half] /= len(questions) * wanted
+        return found
 
-    def _recall(self, index: Any, half: int) -> float:
-        """The share of the ten nearest that are found; of equal ones, one is as good as another."""
-        questions, bounds = self._halves[half]
-        places = index.search(questions, min(self.candidates, len(self._rows)))[1]
-        found = 0
-        for question, some, bound in zip(questions, places, bounds, strict=True):
-            scores = _best(self._rows, question, some[some >= 0], _TEN)[1]
-            found += int(np.sum(scores >= bound - _SAME))
-        return found / (len(questions) * min(_TEN, len(self._rows)))
+
+def _is_good(found: Scores) -> bool:
+    """Whether the second half of the questions finds enough, and the first more than that."""
+    return bool(found[0] >= RECALL + _MARGIN and found[1] >= RECALL)
 
 
 def like_questions(rows: Vectors | Halves, count: int, seed: int) -> Vectors:

@@ -169,7 +169,7 @@ def _is_large(store: Store, cache: Path, owner: str, generation: int, tier: Tier
     """Whether vectors are held in a tier, or will be."""
     if tier is not None:
         return tier != "exact"
-    return bool(tierfile.folders(cache, owner, generation)) or store.passage_count(generation) >= tiers.QUANTISED_FROM
+    return bool(tierfile.folders(cache, owner, generation)) or store.passage_count(generation) >= tiers.LISTS_FROM
 
 
 def _lexical(folder: Path) -> Path:

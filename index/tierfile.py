@@ -4,9 +4,7 @@
     cache/tier-OWNER-N/ids             the ids of the passages, ascending, int64
     cache/tier-OWNER-N/rows            their vectors, one after the other, float16
     cache/tier-OWNER-N/sketches        FAISS: a bit a dimension
-    cache/tier-OWNER-N/scan            FAISS: the same, laid out for looking through all; where the tier `quantised` is the
-                                       fastest for so many, and this release built it
-    cache/tier-OWNER-N/lists           FAISS: the same in lists of neighbours; of the tier `lists` alone
+    cache/tier-OWNER-N/lists           FAISS: codes of them in lists of neighbours; of the tier `lists` alone
 
 A folder is written beside its place and renamed. FAISS believes whatever it reads and a flipped bit in a vector is a wrong
 score, so nothing is used before its checksum is compared.
@@ -28,7 +26,7 @@ from typing import Any
 from index.tiers import RECALL, TIERS, Tier
 
 MANIFEST = "manifest.json"
-IDS, ROWS, SKETCHES, SCAN, LISTS = "ids", "rows", "sketches", "scan", "lists"
+IDS, ROWS, SKETCHES, LISTS = "ids", "rows", "sketches", "lists"
 _FORMAT = 1
 _NAME = re.compile(r"tier-(?P<owner>[0-9a-f-]+)-(?P<generation>\d+)")
 _PART = 1 << 20
@@ -135,7 +133,7 @@ def read(folder: Path) -> Manifest:
 def _check(manifest: Manifest, folder: Path) -> None:
     """Raise `DamagedTier` where a manifest contradicts itself or the folder that it lies in."""
     sizes = {name: file["bytes"] for name, file in manifest.files.items()}
-    names = {IDS, ROWS, SKETCHES} | ({LISTS} if manifest.tier == "lists" else {SCAN} & sizes.keys())
+    names = {IDS, ROWS, SKETCHES} | ({LISTS} if manifest.tier == "lists" else set())
     whole = manifest.recall["all"]
     if folder.name != f"tier-{manifest.owner}-{manifest.generation}":
         raise DamagedTier("it is another index's, or of another generation")

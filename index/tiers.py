@@ -1,13 +1,14 @@
 """Which structure holds how many vectors, and what it takes of memory.
 
-Three tiers, each for more passages than the one before:
+Three tiers:
 
-- `exact`: every vector in single precision, all of them compared with each question.
-- `quantised`: a sketch of each vector, a bit a dimension, says which few are worth comparing in half precision. Up to where
-  `lists` are faster the sketches are there twice: laid out for looking through all, and for looking through some.
-- `lists`: beside that, the sketches once more in lists of neighbours, of which a question without filters looks through a few.
+- `exact`: every vector in single precision, all of them compared with each question. The fastest for few.
+- `quantised`: a sketch of each vector, a bit a dimension, says which few are worth comparing in half precision. It takes the
+  least memory.
+- `lists`: beside that, a code of each vector in lists of neighbours, of which a question without filters looks through a few.
+  The fastest for many.
 
-The sizes from which a tier pays were measured: see the decisions in ARCHITECTURE.md.
+The size from which lists pay was measured: see the decisions in ARCHITECTURE.md.
 """
 
 from typing import Literal, get_args
@@ -19,8 +20,8 @@ from index.errors import TooLittleMemory
 Tier = Literal["exact", "quantised", "lists"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
-QUANTISED_FROM, LISTS_FROM = 50_000, 250_000
-"""Passages. Below the first an exact search takes a few milliseconds, and below the second one through all sketches does."""
+LISTS_FROM = 50_000
+"""Passages. Below, an exact search takes a few milliseconds, and nothing has to be built."""
 RECALL = 0.98
 """Of the ten nearest passages of a sample of questions, the share that a build must find, or it is refused."""
 SHARE = 0.1
@@ -28,25 +29,34 @@ SHARE = 0.1
 
 
 def bytes_each(tier: Tier, dimension: int) -> int:
-    """Bytes of memory that a passage takes when all that a search may touch is there; of those that have their sketches twice,
-    which are fewer than LISTS_FROM, it is d/8 + 8 more.
+    """Bytes of memory that a passage takes when all that a search may touch is there.
 
     >>> [bytes_each(tier, 384) for tier in TIERS]
-    [1544, 836, 900]
+    [1544, 836, 908]
     """
-    number, sketch = 8, dimension // 8 + 8
+    number, sketch, code = 8, dimension // 8 + 8, -(-dimension // piece(dimension) // 2)
     if tier == "exact":
         return 4 * dimension + number
     # Its number, where it stands, the sketch, and the vector in half precision.
     quantised = number + 4 + sketch + 2 * dimension
-    return quantised if tier == "quantised" else quantised + sketch + number
+    return quantised if tier == "quantised" else quantised + code + number
+
+
+def piece(dimension: int) -> int:
+    """How many dimensions four bits of a code in lists stand for: three, of which fewer lists and candidates are needed than of
+    four, where they go into the dimension.
+
+    >>> piece(384), piece(1024), piece(50)
+    (3, 4, 2)
+    """
+    return next(size for size in (3, 4, 2, 1) if dimension % size == 0)
 
 
 def needed(tier: Tier, dimension: int) -> int:
     """Bytes of memory that a passage takes at least: what is mapped from a file may be dropped and read again.
 
     >>> [needed(tier, 384) for tier in TIERS]
-    [1544, 68, 132]
+    [1544, 68, 140]
     """
     return bytes_each(tier, dimension) - (0 if tier == "exact" else 2 * dimension)
 
@@ -61,10 +71,10 @@ def choose(count: int, dimension: int, memory: int, asked: Tier | None = None) -
 
     Raises `TooLittleMemory` where the one that was asked for does not fit.
 
-    >>> [choose(count, 384, 8 << 30) for count in (10, 60_000, 1_000_000)]
-    ['exact', 'quantised', 'lists']
-    >>> choose(40_000, 384, 50 << 20)
-    'quantised'
+    >>> choose(10, 384, 8 << 30), choose(60_000, 384, 8 << 30)
+    ('exact', 'lists')
+    >>> choose(40_000, 384, 50 << 20), choose(1_000_000, 384, 100 << 20)
+    ('quantised', 'quantised')
     """
     if asked is not None:
         if count * needed(asked, dimension) > memory:
@@ -75,10 +85,9 @@ def choose(count: int, dimension: int, memory: int, asked: Tier | None = None) -
                 f"{_size(count * needed(smallest, dimension))}, or leave the choice to filrouge"
             )
         return asked
-    by_size: Tier = "exact" if count < QUANTISED_FROM else "quantised" if count < LISTS_FROM else "lists"
-    fitting = [tier for tier in TIERS[TIERS.index(by_size) :] if count * needed(tier, dimension) <= memory]
-    # Where none fits, the one that needs least does it as well as can be: most of it is mapped.
-    return fitting[0] if fitting else "quantised"
+    fastest: Tier = "exact" if count < LISTS_FROM else "lists"
+    # Where that does not fit, the one that needs least does it as well as can be: most of it is mapped.
+    return fastest if count * needed(fastest, dimension) <= memory else "quantised"
 
 
 def _size(count: int) -> str:

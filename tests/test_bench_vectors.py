@@ -31,7 +31,7 @@ def test_nearest_vectors_are_measured_beside_flat_and_every_engine_that_is_insta
         assert row.ratio == pytest.approx(row.rivals / row.ours)
     assert found.notes[0].startswith("3,000 vectors of 64 dimensions")
     assert told == [found.notes[1]]
-    assert told[0].startswith("filrouge quantised: recall@10 ")
+    assert told[0].startswith("filrouge lists: recall@10 ")
     assert found.notes[-1] == "not installed: no_such_engine (pip install 'filrouge[bench]')"
 
 

@@ -49,7 +49,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers from 500 passages on."""
-    monkeypatch.setattr(tiers, "QUANTISED_FROM", 500)
+    monkeypatch.setattr(tiers, "LISTS_FROM", 500)
 
 
 def more(folder: Path, count: int, first: int) -> None:
@@ -179,7 +179,7 @@ def test_a_reader_picks_up_what_another_process_built(folder: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "scan", "manifest.json"])
+@pytest.mark.parametrize("name", ["ids", "rows", "sketches", "lists", "manifest.json"])
 def test_a_damaged_tier_is_told_of_passed_over_and_made_anew(folder: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     exact = ranked(folder)
     grow(folder, CARD)

@@ -138,15 +138,30 @@ def test_a_build_that_finds_too_little_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sketches_are_there_twice_where_lists_would_not_be_faster(
+def test_lists_are_set_to_look_through_no_more_than_is_needed(
     tmp_path: Path, vectors: np.ndarray, ids: Ids, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = built(tmp_path / "few", "quantised", vectors, ids)
-    monkeypatch.setattr(quantised, "LISTS_FROM", COUNT)
-    many = built(tmp_path / "many", "quantised", vectors, ids)
-    assert set(few.manifest.files) - set(many.manifest.files) == {"scan"}
-    for question in like_questions(vectors, 20, seed=3):
-        assert few.nearest(question, 5).ids[0] == many.nearest(question, 5).ids[0]
+    few = built(tmp_path / "few", "lists", vectors, ids).manifest
+    assert few.probes < few.lists
+    # Where a candidate costs as much as all of the lists, as few of them are compared as sketches need.
+    monkeypatch.setattr(quantised, "_WORTH", COUNT)
+    assert built(tmp_path / "many", "lists", vectors, ids).manifest.probes >= few.probes
+
+
+def test_fewer_vectors_than_a_code_tells_apart_have_no_lists(tmp_path: Path, vectors: np.ndarray) -> None:
+    for count, tier in ((1, "quantised"), (15, "quantised"), (16, "lists")):
+        held = built(tmp_path / str(count), "lists", vectors[:count], np.arange(count, dtype=np.int64))
+        assert (held.manifest.tier, len(held)) == (tier, count)
+        assert held.nearest(vectors[0], 1).ids.tolist() == [0]
+
+
+@pytest.mark.parametrize("dimension", [48, 50, 31])
+def test_lists_are_made_of_vectors_of_any_dimension(tmp_path: Path, dimension: int) -> None:
+    like_passages(tmp_path / "vectors.npy", 2000, dimension)
+    vectors = np.load(tmp_path / "vectors.npy")
+    tier = built(tmp_path, "lists", vectors, np.arange(2000, dtype=np.int64))
+    assert (tier.manifest.tier, tier.manifest.wanted) == ("lists", "lists")
+    assert tier.manifest.recall["all"] >= RECALL
 
 
 def test_lists_that_find_too_little_give_way_to_the_tier_below(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import TooLittleMemory
-from index.tiers import LISTS_FROM, QUANTISED_FROM, TIERS, bytes_each, choose, needed
+from index.tiers import LISTS_FROM, TIERS, bytes_each, choose, needed
 
 PLENTY = 1 << 50
 
@@ -14,9 +14,7 @@ PLENTY = 1 << 50
     ("count", "tier"),
     [
         (0, "exact"),
-        (QUANTISED_FROM - 1, "exact"),
-        (QUANTISED_FROM, "quantised"),
-        (LISTS_FROM - 1, "quantised"),
+        (LISTS_FROM - 1, "exact"),
         (LISTS_FROM, "lists"),
         (10**9, "lists"),
     ],
