@@ -22,6 +22,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index import dates
 from index.errors import InvalidRequest
 from index.phrases import forms, holds, is_accented
@@ -224,6 +227,35 @@ def compiled(condition: Condition, prefix: str = "c", found: Mapping["Phrase | W
     return Compiled(_sql(condition, values, prefix, found or {}), values)
 
 
+def is_decided(condition: Condition | None, found: Mapping[Phrase | Word, Ids]) -> bool:
+    """Whether it takes nothing but `found` to say which passages fulfil a condition; see `compiled`.
+
+    >>> is_decided(Not(Word("mine")), {Word("mine"): np.array([3])}), is_decided(Not(Word("mine")), {})
+    (True, False)
+    """
+    if isinstance(condition, Not):
+        return is_decided(condition.condition, found)
+    if isinstance(condition, And | Or):
+        return all(is_decided(one, found) for one in condition.conditions)
+    return condition is None or (condition in found and _is_sure(condition))
+
+
+def fulfilling(condition: Condition, ids: Ids, found: Mapping[Phrase | Word, Ids]) -> NDArray[np.bool_]:
+    """Of each of `ids`, whether it fulfils a condition that `is_decided`.
+
+    >>> fulfilling(Not(Word("mine")), np.array([2, 3]), {Word("mine"): np.array([3])})
+    array([ True, False])
+    """
+    if isinstance(condition, Not):
+        return ~fulfilling(condition.condition, ids, found)
+    if isinstance(condition, And | Or):
+        joining = np.logical_and if isinstance(condition, And) else np.logical_or
+        each: NDArray[np.bool_] = joining.reduce([fulfilling(one, ids, found) for one in condition.conditions])
+        return each
+    assert isinstance(condition, Phrase | Word)  # nothing else is decided
+    return np.isin(ids, found[condition])
+
+
 def texts(condition: Condition | None) -> list[Phrase | Word]:
     """The phrases and words of a condition."""
     if isinstance(condition, Phrase | Word):
@@ -288,6 +320,11 @@ _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _PASSAGE = 'v.text, p.start, p."end"'
 
 
+def _is_sure(condition: Condition) -> bool:
+    """Whether engines tell which passages fulfil it, and not only which may: they know words without accents."""
+    return isinstance(condition, Word) or (isinstance(condition, Phrase) and not is_accented(condition.text))
+
+
 def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str, found: Mapping[Phrase | Word, Ids]) -> str:
     def bind(value: str | int | float) -> str:
         values[f"{prefix}{len(values)}"] = value
@@ -307,8 +344,7 @@ def _sql(condition: Condition, values: dict[str, str | int | float], prefix: str
             if condition in found
             else ""
         )
-        if can and (isinstance(condition, Word) or not is_accented(condition.text)):
-            # Engines know words without accents.
+        if can and _is_sure(condition):
             return can
         says = bind(condition.text)
         if isinstance(condition, Word):

@@ -27,6 +27,8 @@ _FEW = 4096
 """Up to so many allowed ids are looked up one by one; above, it is faster to rank all and pass over the others."""
 _HOLDERS = 16
 """So many passages that hold a term are ranked in the time that one allowed id is looked up."""
+_MOST = 0.5
+"""Share of passages from which on, where they are allowed, the best of all are asked for: not many of those are passed over."""
 
 
 def _schema() -> tantivy.Schema:
@@ -204,7 +206,7 @@ class TantivyView:
         if among is None:
             return settled(lambda depth: self._search(query, depth), k, total)
         holders = min(sum(self.frequencies(list(weighted(terms)))), total)
-        if holders <= _HOLDERS * len(among):
+        if len(among) < _MOST * total and holders <= _HOLDERS * len(among):
             found = self._search(query, max(holders, 1))
             kept = np.isin(found.ids, among)
             return Ranking(found.ids[kept][:k], found.scores[kept][:k])

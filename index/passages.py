@@ -10,7 +10,7 @@ import numpy as np
 
 from embed import ModelCard
 from embed.encoder import Vectors
-from index.conditions import Condition, Phrase, Word, compiled
+from index.conditions import Condition, Phrase, Word, compiled, fulfilling, is_decided
 from index.database import Database
 from index.errors import StorageError
 from index.records import Ids, Passage, Window
@@ -35,9 +35,14 @@ from index.rows import (
 from index.space import Codes
 from index.sums import are_whole_words, is_whole_vector
 
+_NONE: Ids = np.zeros(0, dtype=np.int64)
+
 
 class Passages(Database):
     """Reading passages, their vectors and words, and which of them pass a filter."""
+
+    _born: tuple[int, Ids] = (-1, _NONE)
+    """A generation, and the ids of all passages that were born up to it."""
 
     def moments(self, ids: Sequence[int]) -> dict[int, tuple[datetime | None, bool]]:
         """When the entry of each of these passages was published, and whether only the day of that is known."""
@@ -156,6 +161,10 @@ class Passages(Database):
         """The ids, ascending, of the passages of `generation` within the window, in the language, of the source, and for
         which the condition holds; for `found` see `index.conditions.compiled`.
         """
+        if not past and (window, lang, source) == (Window(), None, None) and is_decided(condition, found or {}):
+            # No row has to be read, which takes a tenth of a second for two hundred thousand.
+            there = self._there(generation)
+            return there if condition is None else there[fulfilling(condition, there, found or {})]
         where = [present(past)]
         values: dict[str, Any] = {"generation": generation}
         if window.until is not None:
@@ -179,9 +188,23 @@ class Passages(Database):
         tables = FROM_PASSAGES if wide else "FROM passages p JOIN versions v ON v.id = p.version_id"
         with self.reading() as db:
             rows = db.execute(f"SELECT p.id {tables} WHERE {' AND '.join(where)}", values)
-            passing = np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+            passing = _numbers(rows)
         passing.sort()
         return passing
+
+    def _there(self, generation: int) -> Ids:
+        """The ids, ascending, of the passages of `generation`."""
+        upto, born = self._born
+        if generation < upto:
+            upto, born = -1, _NONE
+        with self.reading() as db:
+            rows = db.execute("SELECT id FROM passages WHERE born > ? AND born <= ? ORDER BY id", (upto, generation))
+            born = np.concatenate([born, _numbers(rows)])
+            died = _numbers(db.execute("SELECT id FROM passages WHERE died <= ?", (generation,)))
+        if generation > self._born[0]:
+            # No generation gets more once it is there, so that only what is newer has to be read the next time.
+            self._born = generation, born
+        return born[~np.isin(born, died)]
 
     def newest_first(self, ids: Ids, k: int | None = None) -> Ids:
         """The `k` of these passages that were published last, in that order, undated ones behind; all of them when it is None.
@@ -194,7 +217,7 @@ class Passages(Database):
                    ORDER BY v.published IS NULL, v.published DESC, v.entry_id, p.start, p.id LIMIT ?""",
                 (json.dumps(ids.tolist()), -1 if k is None else k),
             )
-            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+            return _numbers(rows)
 
     def dated(self, ids: Ids | None, generation: int, past: bool = False) -> list[Dated]:
         """The entries that these passages of `generation` belong to, each with how many of them are its own; of all passages
@@ -224,7 +247,7 @@ class Passages(Database):
                     ORDER BY v.published IS NULL, v.published, s.name, e.key, v.id, p.start""",
                 (json.dumps(ids.tolist()),),
             )
-            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+            return _numbers(rows)
 
     def born(self, after: int, upto: int) -> Iterator[list[Indexed]]:
         """The passages that are there in generation `upto` and were not in `after`, in batches, ids ascending."""
@@ -356,7 +379,7 @@ class Passages(Database):
             rows = db.execute(
                 "SELECT id FROM passages WHERE died > ? AND died <= ? AND born <= ? ORDER BY id", (after, upto, after)
             )
-            return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)
+            return _numbers(rows)
 
     def known_vectors(self, hashes: Iterable[bytes], model: str) -> set[bytes]:
         """Which of these texts have a vector of the model, and words, already."""
@@ -399,3 +422,8 @@ class Passages(Database):
                 (self.card().fingerprint,),
             ).fetchone()
         return not row[0]
+
+
+def _numbers(rows: Iterable[tuple[int]]) -> Ids:
+    """What a query for one number a row found."""
+    return np.fromiter(itertools.chain.from_iterable(rows), dtype=np.int64)

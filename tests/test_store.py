@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from embed import ModelCard
 from embed.encoder import Vectors
 from index import migrations
+from index.conditions import And, Not, Or, Phrase, Word
 from index.errors import ModelMismatch, NotAnIndex, NotFound, StorageError
 from index.records import Entry, Passage, Precision, Window
 from index.space import KINDS, Codes, Space
@@ -472,16 +473,31 @@ def test_a_clock_that_is_set_back_does_not_turn_history_round(store: Store, monk
     assert two.seen - one.seen == timedelta(microseconds=1)
 
 
-def test_passage_ids_are_never_used_again(store: Store) -> None:
+def test_what_engines_decide_alone_is_true_of_every_generation_in_any_order(store: Store) -> None:
+    for n in range(4):
+        commit(store, told(f"{n}"), told("edited", f"Le texte {n}."))
+    commit(store, withdrawn=[told("1").id])
+    asked = And((Not(Word("port")), Or((Phrase("quai nord"), Not(Phrase("pont"))))))
+    found = {Word("port"): np.array([2, 5]), Phrase("quai nord"): np.array([1, 4]), Phrase("pont"): np.array([1, 3, 4, 8])}
+    for generation in (3, 1, 5, 0, 2, 4, 5):
+        # All are French, so that this changes nothing but that rows are read.
+        read = store.allowed(generation, Window(), "fr", condition=asked, found=found)
+        assert store.allowed(generation, Window(), condition=asked, found=found).tolist() == read.tolist()
+        assert alive(store, generation) == set(store.allowed(generation, Window(), "fr").tolist())
+    assert store.allowed(5, Window(), condition=asked, found=found).tolist() == [1, 7]
+
+
+def test_passage_ids_are_never_used_again(store: Store, folder: Path) -> None:
     for _ in range(3):
         commit(store, told("a"))
         commit(store, withdrawn=[told("a").id])
     assert [sorted(alive(store, generation)) for generation in range(7)] == [[], [1], [], [2], [], [3], []]
-    # Not even when the last was deleted by other means.
+    # Not even when the last was deleted by other means, which an open store does not look for.
     with store.writing() as db:
         db.execute("DELETE FROM passages WHERE id = 3")
-    commit(store, told("a"))
-    assert alive(store, 7) == {4}
+    with Store.open(folder) as anew:
+        commit(anew, told("a"))
+        assert alive(anew, 7) == {4}
 
 
 def test_a_commit_that_fails_writes_nothing(store: Store, folder: Path) -> None:
