@@ -18,7 +18,7 @@ from embed.encoder import Vectors
 from index import migrations
 from index.conditions import And, Not, Or, Phrase, Word
 from index.errors import ModelMismatch, NotAnIndex, NotFound, StorageError
-from index.records import Entry, Passage, Precision, Window
+from index.records import Entry, Ids, Passage, Precision, Window
 from index.space import KINDS, Codes, Space
 from index.store import FILE, Changes, Encoded, Indexed, NewPassage, Origin, Source, Store
 from index.sums import vector_sum
@@ -478,7 +478,11 @@ def test_what_engines_decide_alone_is_true_of_every_generation_in_any_order(stor
         commit(store, told(f"{n}"), told("edited", f"Le texte {n}."))
     commit(store, withdrawn=[told("1").id])
     asked = And((Not(Word("port")), Or((Phrase("quai nord"), Not(Phrase("pont"))))))
-    found = {Word("port"): np.array([2, 5]), Phrase("quai nord"): np.array([1, 4]), Phrase("pont"): np.array([1, 3, 4, 8])}
+    found: dict[Phrase | Word, Ids] = {
+        Word("port"): np.array([2, 5]),
+        Phrase("quai nord"): np.array([1, 4]),
+        Phrase("pont"): np.array([1, 3, 4, 8]),
+    }
     for generation in (3, 1, 5, 0, 2, 4, 5):
         # All are French, so that this changes nothing but that rows are read.
         read = store.allowed(generation, Window(), "fr", condition=asked, found=found)
