@@ -27,6 +27,10 @@ _MINUTE = 60_000_000
 class Catalogue(Database):
     """Reading generations, sources, entries and versions."""
 
+    # Of the generation that was asked about last, with its number: what one has never changes, and every search asks.
+    _committed: tuple[int, datetime] = (-1, EPOCH)
+    _counts: tuple[int, tuple[int, int]] = (-1, (0, 0))
+
     def generation(self) -> int:
         """The number of the newest commit; 0 is the empty index."""
         with self.reading() as db:
@@ -34,9 +38,13 @@ class Catalogue(Database):
 
     def committed(self, generation: int) -> datetime:
         """When a generation came to be."""
-        with self.reading() as db:
-            row = db.execute("SELECT committed FROM generations WHERE number = ?", (generation,)).fetchone()
-        return moment_of(row[0], "UTC") or EPOCH
+        number, moment = self._committed
+        if number != generation:
+            with self.reading() as db:
+                row = db.execute("SELECT committed FROM generations WHERE number = ?", (generation,)).fetchone()
+            moment = moment_of(row[0], "UTC") or EPOCH
+            self._committed = generation, moment
+        return moment
 
     def generation_at(self, moment: datetime) -> int:
         """The generation that was the newest at `moment`. Raises `InvalidRequest` before the first, and for what is to come."""
@@ -50,8 +58,12 @@ class Catalogue(Database):
 
     def counts(self, generation: int) -> tuple[int, int]:
         """How many entries and passages a reader of `generation` sees."""
-        with self.reading() as db:
-            return counted(db, "versions", generation), counted(db, "passages", generation)
+        number, found = self._counts
+        if number != generation:
+            with self.reading() as db:
+                found = counted(db, "versions", generation), counted(db, "passages", generation)
+            self._counts = generation, found
+        return found
 
     def zone(self, generation: int | None = None) -> str:
         """The time zone that most sources are in, of those that there were in `generation`; UTC when there is none."""

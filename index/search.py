@@ -232,9 +232,10 @@ class Searcher:
 
     def _page(self, reading: Reading, k: int, filters: Filters, snapshot: Snapshot, page: Cursor) -> tuple[Results, Picked]:
         """The best `k` of what no earlier page has shown."""
-        store, text, lang = self.reader.store, reading.question, question_language(reading.query)
+        store, text = self.reader.store, reading.question
         earlier = shown_before(store, page.shown)
         if reading.wordless:
+            lang = question_language(reading.query)
             ids = store.newest_first(snapshot.ids(filters))
             newest = Ranking(ids, np.zeros(len(ids), dtype=np.float32))
             rankings = [Ranked(newest, {}, newest)]
