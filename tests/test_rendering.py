@@ -13,7 +13,7 @@ from api.rendering import rendered
 class Said(BaseModel):
     text: str
     until: float | None = None
-    own: str = Field("x", serialization_alias="eigen")
+    own: str = Field(default="x", serialization_alias="eigen")
 
 
 def said(text: str) -> Said:
