@@ -18,13 +18,13 @@ import numpy as np
 
 from embed.encoder import Vectors
 from index.bm25 import rounded_length, saturated, term_number
-from index.conditions import local_day
 from index.milvus import Collection, Row
 from index.phrases import plain_forms
 from index.records import Entry
 from index.rows import Encoded, entry_with
 from index.space import Codes, Space
 from index.terms import passage_terms
+from index.where import local_day
 
 NEVER = 1 << 62
 """The generation in which a row dies that has not died."""

@@ -11,11 +11,11 @@ from typing import Self
 
 from embed import ModelCard
 from index import lock, migrations, seal
-from index.conditions import FUNCTIONS
 from index.errors import FilrougeError, ModelMismatch, NotAnIndex, StorageError
 from index.integrity import catalogue_damage, damage
 from index.space import Space
 from index.sums import seal_catalogue
+from index.where import FUNCTIONS
 
 FILE = "index.sqlite"
 APPLICATION_ID = 0x46494C52  # "FILR"

@@ -10,7 +10,7 @@ import numpy as np
 
 from embed import ModelCard
 from embed.encoder import Vectors
-from index.conditions import Condition, Phrase, Word, compiled, fulfilling, is_decided
+from index.conditions import Condition, Phrase, Word
 from index.database import Database
 from index.errors import StorageError
 from index.records import Ids, Passage, Window
@@ -34,6 +34,7 @@ from index.rows import (
 )
 from index.space import Codes
 from index.sums import are_whole_words, is_whole_vector
+from index.where import compiled, fulfilling, is_decided
 
 _NONE: Ids = np.zeros(0, dtype=np.int64)
 
@@ -159,7 +160,7 @@ class Passages(Database):
         found: Mapping[Phrase | Word, Ids] | None = None,
     ) -> Ids:
         """The ids, ascending, of the passages of `generation` within the window, in the language, of the source, and for
-        which the condition holds; for `found` see `index.conditions.compiled`.
+        which the condition holds; for `found` see `index.where.compiled`.
         """
         if not past and (window, lang, source) == (Window(), None, None) and is_decided(condition, found or {}):
             # No row has to be read, which takes a tenth of a second for two hundred thousand.

@@ -24,12 +24,12 @@ from index.conditions import (
     Not,
     Or,
     compare,
-    compiled,
 )
 from index.errors import InvalidRequest
 from index.records import Entry, Passage, Precision, Window
 from index.space import KINDS, Space
 from index.store import Changes, NewPassage, Origin, Store
+from index.where import compiled
 
 CARD = ModelCard("demo", "1", 4, 64)
 SPACE = Space({kind: dict.fromkeys(("fr", "en"), np.zeros(4, dtype=np.float32)) for kind in KINDS})

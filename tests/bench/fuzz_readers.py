@@ -34,7 +34,6 @@ from api.questions import read_questions
 from embed.hashing import HashingEncoder
 from index import dates, operators
 from index.chunk import cut
-from index.conditions import compiled
 from index.documents import MANIFEST, Document, Facts, Failure, find
 from index.errors import InvalidRequest, UnreadableDocument
 from index.ingest import ingest
@@ -44,6 +43,7 @@ from index.readers import expand, read
 from index.records import Entry
 from index.store import Store
 from index.when import read_when
+from index.where import compiled
 from tests.bench import mutations
 from tests.bench.mutations import ODD, WORDS, literals, mutated
 
